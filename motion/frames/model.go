@@ -1,0 +1,252 @@
+package frames
+
+import "image"
+
+// Cell classes in model.mask.
+const (
+	weak   = 1 // above half the threshold
+	strong = 2 // above the threshold
+	moving = 4 // differs from half a second ago as well
+	object = 8 // part of something that moves along a path
+)
+
+const (
+	bgBits   = 12 // fractional bits of the background
+	vBits    = 4  // fractional bits of the corrected picture
+	tickS    = 0.2
+	pastKept = 3 // snapshots, one a tick: the oldest is 0.4 to 0.6 s back
+)
+
+// model is what is known of each cell.
+type model struct {
+	w, h, srcW   int
+	halve        bool
+	watched      []bool
+	watchedCells int
+	ready        bool
+
+	cells []uint8  // this frame, as it came
+	own   []uint8  // backs cells where they are not the caller's
+	v     []int16  // this frame under the background's light, vBits
+	bg    []int32  // background, bgBits
+	noise []uint16 // scaled mean absolute deviation, 8 fractional bits: sigma
+	thr   []int16  // what differs by more has changed, vBits
+	still []uint8  // ticks that a changed cell held still
+	mask  []uint8  // cell classes, stride w+2, one cell of margin
+	hits  []int32  // strong cells of this frame
+
+	past  [pastKept][]int16
+	head  int // newest in past
+	since float64
+}
+
+func (m *model) begin(w, h int, o Options) {
+	m.srcW = w
+	m.halve = w > maxGrid
+	if m.halve {
+		w, h = w/2, h/2
+	}
+	m.w, m.h, m.ready = w, h, false
+	n := w * h
+	m.own = make([]uint8, n)
+	m.v = make([]int16, n)
+	m.bg = make([]int32, n)
+	m.noise = make([]uint16, n)
+	m.thr = make([]int16, n)
+	m.still = make([]uint8, n)
+	m.mask = make([]uint8, (w+2)*(h+2))
+	m.hits = make([]int32, 0, n)
+	for i := range m.past {
+		m.past[i] = make([]int16, n)
+	}
+	m.watched = make([]bool, n)
+	m.watchedCells = rasterize(m.watched, w, h, o.Watch, o.Ignore)
+	if m.watchedCells == 0 {
+		m.watchedCells = 1
+	}
+}
+
+// load takes the plane in, averaged 2x2 where it is larger than the grid.
+func (m *model) load(luma *image.Gray) {
+	m.cells = m.own
+	if !m.halve {
+		for y := range m.h {
+			copy(m.own[y*m.w:(y+1)*m.w], luma.Pix[y*luma.Stride:])
+		}
+		return
+	}
+	for y := range m.h {
+		a := luma.Pix[2*y*luma.Stride:][:2*m.w]
+		b := luma.Pix[(2*y+1)*luma.Stride:][:2*m.w]
+		out := m.own[y*m.w:][:m.w]
+		for x := range out {
+			i := 2 * x
+			out[x] = uint8((uint(a[i]) + uint(a[i+1]) + uint(b[i]) + uint(b[i+1]) + 2) >> 2)
+		}
+	}
+}
+
+// learn gathers the first background, from the seen-th frame.
+func (m *model) learn(seen int) {
+	if seen == 1 {
+		for i, c := range m.cells {
+			m.bg[i] = int32(c) << bgBits
+			m.noise[i] = 1 << 8
+		}
+		return
+	}
+	k := int32(min(seen, 8))
+	for i, c := range m.cells {
+		diff := int32(c)<<bgBits - m.bg[i]
+		m.bg[i] += diff / k
+		dev := abs(diff) >> (bgBits - 8)
+		dev += dev >> 2
+		m.noise[i] = uint16(int32(m.noise[i]) + (dev-int32(m.noise[i]))/k)
+	}
+}
+
+func (m *model) settle(f *Fine, strict float64) {
+	m.ready = true
+	m.limits(f, strict)
+	for i := range m.bg {
+		v := int16(m.bg[i] >> (bgBits - vBits))
+		for p := range m.past {
+			m.past[p][i] = v
+		}
+	}
+	m.since = 0
+}
+
+// differ compares the frame, under the background's light, with the background
+// and with half a second ago. It returns the changed share of the watched area.
+func (m *model) differ(l *light) float64 {
+	past := m.past[(m.head+1)%pastKept]
+	m.hits = m.hits[:0]
+	n := 0
+	for y := range m.h {
+		row := m.mask[(y+1)*(m.w+2)+1:][:m.w]
+		lo, hi := y*m.w, (y+1)*m.w
+		cells, bg, thr, v := m.cells[lo:hi], m.bg[lo:hi], m.thr[lo:hi], m.v[lo:hi]
+		ago, watched := past[lo:hi], m.watched[lo:hi]
+		for x, c := range cells {
+			val := l.lut[c]
+			v[x] = val
+			diff := int32(val) - bg[x]>>(bgBits-vBits)
+			if diff < 0 {
+				diff = -diff
+			}
+			t := int32(thr[x])
+			if diff*2 <= t || !watched[x] {
+				row[x] = 0
+				continue
+			}
+			class := uint8(weak)
+			if diff > t {
+				class = weak | strong
+				m.hits = append(m.hits, int32((y+1)*(m.w+2)+1+x))
+				n++
+			}
+			if abs(int32(val)-int32(ago[x]))*2 > t {
+				class |= moving
+			}
+			row[x] = class
+		}
+	}
+	return float64(n) / float64(m.watchedCells)
+}
+
+// update learns from the frame, at most once in tickS.
+func (m *model) update(dt float64, l *light, f *Fine, strict float64) {
+	m.since += dt
+	if m.since < tickS {
+		return
+	}
+	dt = m.since
+	m.since = 0
+	m.head = (m.head + 1) % pastKept
+	copy(m.past[m.head], m.v)
+
+	calm := rate(dt, f.Background.Seconds())
+	slow := rate(dt, 4*f.Background.Seconds())
+	learnNoise := rate(dt, f.Background.Seconds())
+	absorb := rate(dt, 1)
+	stillTicks := uint8(min(f.Still.Seconds()/dt, 250))
+	follow := l.follow(rate(dt, 2))
+
+	for y := range m.h {
+		row := m.mask[(y+1)*(m.w+2)+1:][:m.w]
+		lo := y * m.w
+		for x, class := range row {
+			i := lo + x
+			bg := m.bg[i]
+			diff := int32(m.v[i])<<(bgBits-vBits) - bg
+			ad := abs(diff)
+			learn, nl := calm, learnNoise
+			switch {
+			case class&object != 0:
+				learn, nl = slow/4, 0
+			case class != 0:
+				learn = slow
+			}
+			if class == 0 || class&moving != 0 {
+				m.still[i] = 0
+			} else if class&strong != 0 {
+				if m.still[i] < stillTicks {
+					m.still[i]++
+				} else {
+					learn, nl = absorb, 0
+				}
+			}
+			bg += diff >> 10 * learn
+			if nl != 0 {
+				dev := min(ad>>(bgBits-8), int32(m.thr[i])<<5)
+				dev += dev >> 2
+				nz := int32(m.noise[i])
+				nz += (dev - nz) * nl >> 10
+				m.noise[i] = uint16(min(nz, 60<<8))
+			}
+			m.bg[i] = follow.apply(bg)
+		}
+	}
+	m.limits(f, strict)
+}
+
+// limits sets the thresholds: the floor or the noise, and a part of the contrast
+// to the neighbours.
+func (m *model) limits(f *Fine, strict float64) {
+	floor := int32(f.Floor * (1 << vBits) * strict)
+	nk := int32(f.Noise * strict * 16) // for 8 fractional bits, >>8
+	sk := int32(f.Shake * strict * 256)
+	for y := range m.h {
+		for x := range m.w {
+			i := y*m.w + x
+			b := m.bg[i]
+			var e int32
+			if x > 0 {
+				e = max(e, abs(b-m.bg[i-1]))
+			}
+			if x < m.w-1 {
+				e = max(e, abs(b-m.bg[i+1]))
+			}
+			if y > 0 {
+				e = max(e, abs(b-m.bg[i-m.w]))
+			}
+			if y < m.h-1 {
+				e = max(e, abs(b-m.bg[i+m.w]))
+			}
+			t := max(floor, int32(m.noise[i])*nk>>8)
+			t += e >> (bgBits - vBits) * sk >> 8
+			m.thr[i] = int16(min(t, 200<<vBits))
+		}
+	}
+}
+
+// rate is the weight, in 1/1024, of a step of dt seconds for a time constant.
+func rate(dt, tau float64) int32 { return int32(1024 * dt / (dt + tau)) }
+
+func abs(v int32) int32 {
+	if v < 0 {
+		return -v
+	}
+	return v
+}

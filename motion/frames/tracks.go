@@ -1,0 +1,115 @@
+package frames
+
+const maxTracks = 16
+
+// track is something that was seen in one frame and looked for in the next.
+type track struct {
+	x0, y0, x1, y1 int
+	evidence       float64
+	seen           int
+	missed         float64 // seconds
+	confirmed      bool
+	matched        bool
+}
+
+// tracker asks of a changed place that it stays together along a path.
+type tracker struct {
+	tracks []track
+	store  [maxTracks]track
+}
+
+func (t *tracker) begin() { t.tracks = t.store[:0] }
+
+// follow matches this frame's blobs with the tracks and returns the main one.
+func (t *tracker) follow(f *finder, m *model, fine *Fine, minCells, dt float64, reset bool) *blob {
+	if reset {
+		t.tracks = t.tracks[:0]
+		return nil
+	}
+	for i := range t.tracks {
+		t.tracks[i].matched = false
+	}
+	var best *blob
+	reach := 2 + int(0.5*dt*float64(m.w))
+	for i := range f.blobs {
+		b := &f.blobs[i]
+		size := float64(b.strong) + float64(b.area-b.strong)/2
+		if size < minCells || b.moving*5 < b.area {
+			continue
+		}
+		if b.textured >= 6 && float64(b.kept) > fine.Flat*float64(b.textured) {
+			continue
+		}
+		tr := t.match(b, reach)
+		if tr == nil {
+			continue
+		}
+		tr.x0, tr.y0, tr.x1, tr.y1 = b.x0, b.y0, b.x1, b.y1
+		tr.evidence = min(tr.evidence+min(size/minCells, 3), 3*fine.Evidence)
+		tr.seen++
+		tr.missed = 0
+		tr.matched = true
+		if tr.evidence >= fine.Evidence && tr.seen >= 2 {
+			tr.confirmed = true
+		}
+		b.confirmed = tr.confirmed
+		if best == nil || b.confirmed && !best.confirmed || b.confirmed == best.confirmed && b.area > best.area {
+			best = b
+		}
+	}
+	kept := t.tracks[:0]
+	for _, tr := range t.tracks {
+		if !tr.matched {
+			tr.missed += dt
+			tr.evidence -= 1
+			if tr.evidence <= 0 || tr.missed > 1 {
+				continue
+			}
+			if tr.missed > 0.5 {
+				tr.confirmed = false
+			}
+		}
+		kept = append(kept, tr)
+	}
+	t.tracks = kept
+	for i := range f.blobs {
+		b := &f.blobs[i]
+		if !b.confirmed {
+			continue
+		}
+		for y := b.y0; y <= b.y1; y++ {
+			row := m.mask[(y+1)*(m.w+2)+1:]
+			for x := b.x0; x <= b.x1; x++ {
+				if row[x] != 0 {
+					row[x] |= object
+				}
+			}
+		}
+	}
+	return best
+}
+
+// match finds the track that comes nearest to continuing in b, or begins one.
+func (t *tracker) match(b *blob, reach int) *track {
+	var found *track
+	bestD := 1 << 30
+	for i := range t.tracks {
+		tr := &t.tracks[i]
+		if tr.matched {
+			continue
+		}
+		gap := max(tr.x0-b.x1, b.x0-tr.x1, tr.y0-b.y1, b.y0-tr.y1)
+		if gap > reach {
+			continue
+		}
+		d := abs(int32(tr.x0+tr.x1-b.x0-b.x1)) + abs(int32(tr.y0+tr.y1-b.y0-b.y1))
+		if int(d) < bestD {
+			found, bestD = tr, int(d)
+		}
+	}
+	if found == nil && len(t.tracks) < maxTracks {
+		t.tracks = append(t.tracks, track{})
+		found = &t.tracks[len(t.tracks)-1]
+	}
+	return found
+}
