@@ -8,9 +8,10 @@ type blob struct {
 	x0, y0, x1, y1 int // inclusive, cells
 	area           int // changed cells
 	strong, moving int // of them
-	cx, cy         float64
+	cx, cy, size   float64
 	kept, textured int
 	confirmed      bool
+	why            why
 }
 
 func (b *blob) box(m *model) [4]float64 {

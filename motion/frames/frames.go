@@ -89,10 +89,11 @@ func (d *Detector) Observe(at time.Time, luma *image.Gray) Decision {
 	}
 	if !m.ready {
 		m.settle(&d.o.Fine, d.strict)
+		d.light.cut(m)
 	}
 
-	d.light.fit(m)
-	changed := m.differ(&d.light)
+	d.light.fit(m, dt)
+	changed := m.differ(&d.light, &d.o.Fine)
 	dec := Decision{Ready: true}
 	dec.Scene = d.scene.judge(d, changed, dt)
 
@@ -125,4 +126,5 @@ func (d *Detector) begin(at time.Time, w, h int) {
 	d.finder.begin(&d.model)
 	d.tracker.begin()
 	d.scene = scene{}
+	d.light.shake = 0
 }

@@ -1,64 +1,129 @@
 package frames
 
+// bins is into how many parts of equal size the background's brightness is cut
+// for the light fit.
+const bins = 8
+
 // light is the gain and offset between this frame and the background, and the
-// table that takes them out.
+// table that takes them out; and how far the picture is shaken.
 type light struct {
 	gain, offset float64 // frame = gain*background + offset, in grey levels
+	shake        float64 // cells, this frame's or what is left of a stronger one
 	lut          [256]int16
-	count        [8]int32
-	sum          [8]int64
-	hist         [8][256]uint16
+
+	bin   [256]uint8 // background level to bin
+	count [bins]int32
+	sum   [bins]int64
+	hist  [bins][256]uint16
+	ratio [64]int32 // histogram of difference over contrast, 1/16
 }
 
-// fit finds them from the median of the frame over cells of like background
-// brightness: what covers less than half of them does not count.
-func (l *light) fit(m *model) {
+// cut chooses the bins so that each holds as many cells.
+func (l *light) cut(m *model) {
+	var hist [256]int32
+	for _, b := range m.bg {
+		hist[b>>bgBits&255]++
+	}
+	n, acc := int32(len(m.bg)), int32(0)
+	for v, c := range hist {
+		l.bin[v] = uint8(min((acc+c/2)*bins/n, bins-1))
+		acc += c
+	}
+}
+
+// fit finds gain and offset. Each bin gives one point, the median of the frame
+// over it, so that what covers less than half a bin does not count; the line
+// through the points is Theil's and Sen's. It is taken only where more cells
+// agree with it than with no change at all.
+func (l *light) fit(m *model, dt float64) {
 	for b := range l.hist {
-		if l.count[b] != 0 {
-			clear(l.hist[b][:])
-		}
+		clear(l.hist[b][:])
 		l.count[b], l.sum[b] = 0, 0
 	}
 	for y := 0; y < m.h; y += 2 {
-		for x := y & 2 / 2; x < m.w; x += 2 {
+		for x := y >> 1 & 1; x < m.w; x += 2 {
 			i := y*m.w + x
 			bg := m.bg[i] >> (bgBits - vBits)
-			b := bg >> (5 + vBits) & 7
+			b := l.bin[uint8(bg>>vBits)]
 			l.hist[b][m.cells[i]]++
 			l.count[b]++
 			l.sum[b] += int64(bg)
 		}
 	}
-	// Weighted straight line through the bins.
-	var sw, sx, sy, sxx, sxy float64
+	l.line()
+	if l.gain != 1 || l.offset != 0 {
+		l.table()
+		fitted, plain, n := l.votes(m)
+		if fitted < plain+n/20 {
+			l.gain, l.offset = 1, 0
+		}
+	}
+	l.table()
+	l.shaken(m, dt)
+}
+
+func (l *light) line() {
+	var xs, ys, ws [bins]float64
+	n := 0
 	for b := range l.hist {
 		if l.count[b] < 12 {
 			continue
 		}
-		half, acc, med := l.count[b]/2, int32(0), 0.0
+		half, acc := l.count[b]/2, int32(0)
 		for v, c := range l.hist[b] {
 			if acc+int32(c) > half {
-				med = float64(v) + (float64(half-acc)+0.5)/float64(c) - 0.5
+				ys[n] = float64(v) + (float64(half-acc)+0.5)/float64(c) - 0.5
 				break
 			}
 			acc += int32(c)
 		}
-		x := float64(l.sum[b]) / float64(l.count[b]) / (1 << vBits)
-		wt := float64(l.count[b])
-		sw += wt
-		sx += wt * x
-		sy += wt * med
-		sxx += wt * x * x
-		sxy += wt * x * med
+		xs[n] = float64(l.sum[b]) / float64(l.count[b]) / (1 << vBits)
+		ws[n] = float64(l.count[b])
+		n++
 	}
 	l.gain, l.offset = 1, 0
-	if sw > 0 {
-		den := sxx - sx*sx/sw
-		if den/sw > 64 {
-			l.gain = min(max((sxy-sx*sy/sw)/den, 0.25), 4)
-		}
-		l.offset = (sy - l.gain*sx) / sw
+	if n == 0 {
+		return
 	}
+	var slopes, weights [bins * bins / 2]float64
+	k := 0
+	for i := range n {
+		for j := i + 1; j < n; j++ {
+			if dx := xs[j] - xs[i]; dx >= 6 {
+				slopes[k], weights[k] = (ys[j]-ys[i])/dx, ws[i]*ws[j]*dx
+				k++
+			}
+		}
+	}
+	if k > 0 {
+		l.gain = min(max(median(slopes[:k], weights[:k]), 0.2), 5)
+	}
+	for i := range n {
+		ys[i] -= l.gain * xs[i]
+	}
+	l.offset = median(ys[:n], ws[:n])
+}
+
+// median is the weighted median; it sorts its arguments.
+func median(v, w []float64) float64 {
+	total := 0.0
+	for i := range v {
+		total += w[i]
+		for j := i; j > 0 && v[j] < v[j-1]; j-- {
+			v[j], v[j-1] = v[j-1], v[j]
+			w[j], w[j-1] = w[j-1], w[j]
+		}
+	}
+	acc := 0.0
+	for i := range v {
+		if acc += w[i]; acc*2 >= total {
+			return v[i]
+		}
+	}
+	return v[len(v)-1]
+}
+
+func (l *light) table() {
 	inv := 1 / l.gain
 	for c := range l.lut {
 		v := (float64(c) - l.offset) * inv * (1 << vBits)
@@ -66,11 +131,63 @@ func (l *light) fit(m *model) {
 	}
 }
 
+// votes counts the cells that are within half their limit of the background
+// with the fit and without it.
+func (l *light) votes(m *model) (fitted, plain, n int) {
+	for y := 1; y < m.h; y += 2 {
+		for x := y >> 1 & 1; x < m.w; x += 2 {
+			i := y*m.w + x
+			bg := m.bg[i] >> (bgBits - vBits)
+			t := int32(m.thr[i]) / 2
+			if abs(int32(l.lut[m.cells[i]])-bg) < t {
+				fitted++
+			}
+			if abs(int32(m.cells[i])<<vBits-bg) < t {
+				plain++
+			}
+			n++
+		}
+	}
+	return fitted, plain, n
+}
+
+// shaken measures by how many cells the picture is displaced or blurred: the
+// median of difference over contrast at the background's edges. A thing that
+// moves touches few of them. A camera that shook will shake again, so the
+// measure fades over seconds.
+func (l *light) shaken(m *model, dt float64) {
+	clear(l.ratio[:])
+	n := int32(0)
+	for y := 1; y < m.h-1; y += 2 {
+		for x := 1 + y>>1&1; x < m.w-1; x += 2 {
+			i := y*m.w + x
+			e := int32(m.edge[i])
+			if e < 10 {
+				continue
+			}
+			d := abs(int32(l.lut[m.cells[i]]) - m.bg[i]>>(bgBits-vBits))
+			l.ratio[min(d/e, int32(len(l.ratio)-1))]++
+			n++
+		}
+	}
+	l.shake *= 1 - dt/(dt+4)
+	if n < 16 {
+		return
+	}
+	acc := int32(0)
+	for r, c := range l.ratio {
+		if acc += c; acc*2 > n {
+			l.shake = max(l.shake, float64(r)/16)
+			return
+		}
+	}
+}
+
 // follow is the part of the light's change that the background takes over in
 // one step.
 func (l *light) follow(weight int32) shift {
 	return shift{
-		gain:   int32((l.gain-1)*float64(weight)*16) >> 0,
+		gain:   int32((l.gain - 1) * float64(weight) * 16),
 		offset: int32(l.offset * float64(weight) / 1024 * (1 << bgBits)),
 	}
 }

@@ -31,6 +31,7 @@ type model struct {
 	bg    []int32  // background, bgBits
 	noise []uint16 // scaled mean absolute deviation, 8 fractional bits: sigma
 	thr   []int16  // what differs by more has changed, vBits
+	edge  []uint8  // contrast to the neighbours, grey levels
 	still []uint8  // ticks that a changed cell held still
 	mask  []uint8  // cell classes, stride w+2, one cell of margin
 	hits  []int32  // strong cells of this frame
@@ -54,6 +55,7 @@ func (m *model) begin(w, h int, o Options) {
 	m.noise = make([]uint16, n)
 	m.thr = make([]int16, n)
 	m.still = make([]uint8, n)
+	m.edge = make([]uint8, n)
 	m.mask = make([]uint8, (w+2)*(h+2))
 	m.hits = make([]int32, 0, n)
 	for i := range m.past {
@@ -119,14 +121,15 @@ func (m *model) settle(f *Fine, strict float64) {
 
 // differ compares the frame, under the background's light, with the background
 // and with half a second ago. It returns the changed share of the watched area.
-func (m *model) differ(l *light) float64 {
+func (m *model) differ(l *light, f *Fine) float64 {
 	past := m.past[(m.head+1)%pastKept]
 	m.hits = m.hits[:0]
+	shake := int32(max(0, 3*l.shake-f.Shake) * (1 << vBits))
 	n := 0
 	for y := range m.h {
 		row := m.mask[(y+1)*(m.w+2)+1:][:m.w]
 		lo, hi := y*m.w, (y+1)*m.w
-		cells, bg, thr, v := m.cells[lo:hi], m.bg[lo:hi], m.thr[lo:hi], m.v[lo:hi]
+		cells, bg, thr, v, edge := m.cells[lo:hi], m.bg[lo:hi], m.thr[lo:hi], m.v[lo:hi], m.edge[lo:hi]
 		ago, watched := past[lo:hi], m.watched[lo:hi]
 		for x, c := range cells {
 			val := l.lut[c]
@@ -137,6 +140,10 @@ func (m *model) differ(l *light) float64 {
 			}
 			t := int32(thr[x])
 			if diff*2 <= t || !watched[x] {
+				row[x] = 0
+				continue
+			}
+			if t += int32(edge[x]) * shake; diff*2 <= t {
 				row[x] = 0
 				continue
 			}
@@ -209,6 +216,7 @@ func (m *model) update(dt float64, l *light, f *Fine, strict float64) {
 		}
 	}
 	m.limits(f, strict)
+	l.cut(m)
 }
 
 // limits sets the thresholds: the floor or the noise, and a part of the contrast
@@ -235,6 +243,7 @@ func (m *model) limits(f *Fine, strict float64) {
 				e = max(e, abs(b-m.bg[i+m.w]))
 			}
 			t := max(floor, int32(m.noise[i])*nk>>8)
+			m.edge[i] = uint8(e >> bgBits)
 			t += e >> (bgBits - vBits) * sk >> 8
 			m.thr[i] = int16(min(t, 200<<vBits))
 		}

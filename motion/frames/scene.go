@@ -67,17 +67,17 @@ func (m *model) edges(p int) (kept, textured int) {
 	y, x := p/(m.w+2)-1, p%(m.w+2)-1
 	i := y*m.w + x
 	if x < m.w-1 {
-		k, t := m.edge(i, i+1)
+		k, t := m.keeps(i, i+1)
 		kept, textured = kept+k, textured+t
 	}
 	if y < m.h-1 {
-		k, t := m.edge(i, i+m.w)
+		k, t := m.keeps(i, i+m.w)
 		kept, textured = kept+k, textured+t
 	}
 	return kept, textured
 }
 
-func (m *model) edge(i, j int) (kept, textured int) {
+func (m *model) keeps(i, j int) (kept, textured int) {
 	b := (m.bg[i] - m.bg[j]) >> (bgBits - vBits)
 	sig := int32(m.noise[i]) >> (8 - vBits)
 	if abs(b) < 3<<vBits+2*sig {

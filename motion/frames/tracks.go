@@ -1,24 +1,33 @@
 package frames
 
-const maxTracks = 16
+const maxTracks = 24
 
 // track is something that was seen in one frame and looked for in the next.
 type track struct {
 	x0, y0, x1, y1 int
+	ox, oy         float64 // where it was first seen
+	travel         float64 // farthest from there, cells
+	size           float64 // largest so far, cells
+	extent         int     // largest side so far
 	evidence       float64
 	seen           int
-	missed         float64 // seconds
+	age, missed    float64 // seconds
 	confirmed      bool
+	proven         bool // was confirmed once
 	matched        bool
 }
 
 // tracker asks of a changed place that it stays together along a path.
 type tracker struct {
-	tracks []track
-	store  [maxTracks]track
+	tracks  []track
+	store   [maxTracks]track
+	clutter clutter
 }
 
-func (t *tracker) begin() { t.tracks = t.store[:0] }
+func (t *tracker) begin() {
+	t.tracks = t.store[:0]
+	t.clutter = clutter{}
+}
 
 // follow matches this frame's blobs with the tracks and returns the main one.
 func (t *tracker) follow(f *finder, m *model, fine *Fine, minCells, dt float64, reset bool) *blob {
@@ -29,30 +38,53 @@ func (t *tracker) follow(f *finder, m *model, fine *Fine, minCells, dt float64, 
 	for i := range t.tracks {
 		t.tracks[i].matched = false
 	}
+	t.clutter.fade(dt)
 	var best *blob
 	reach := 2 + int(0.5*dt*float64(m.w))
 	for i := range f.blobs {
 		b := &f.blobs[i]
-		size := float64(b.strong) + float64(b.area-b.strong)/2
-		if size < minCells || b.moving*5 < b.area {
+		b.size = float64(b.strong) + float64(b.area-b.strong)/2
+		if b.size < minCells {
+			b.why = whySmall
+			continue
+		}
+		if b.moving*5 < b.area {
+			b.why = whyStill
 			continue
 		}
 		if b.textured >= 6 && float64(b.kept) > fine.Flat*float64(b.textured) {
+			b.why = whyLight
 			continue
 		}
+		need := max(minCells, fine.Clutter*t.clutter.at(m, b))
 		tr := t.match(b, reach)
 		if tr == nil {
+			b.why = whyClutter
 			continue
 		}
 		tr.x0, tr.y0, tr.x1, tr.y1 = b.x0, b.y0, b.x1, b.y1
-		tr.evidence = min(tr.evidence+min(size/minCells, 3), 3*fine.Evidence)
+		tr.size = max(tr.size, b.size)
+		tr.extent = max(tr.extent, b.x1-b.x0+1, b.y1-b.y0+1)
+		tr.travel = max(tr.travel, max(b.cx-tr.ox, tr.ox-b.cx), max(b.cy-tr.oy, tr.oy-b.cy))
+		tr.age += dt
 		tr.seen++
 		tr.missed = 0
 		tr.matched = true
+		if b.size >= need {
+			tr.evidence = min(tr.evidence+min(b.size/need, 3), 3*fine.Evidence)
+		} else if !tr.confirmed {
+			b.why = whyClutter
+			tr.evidence = max(0, tr.evidence-0.5)
+			continue
+		}
 		if tr.evidence >= fine.Evidence && tr.seen >= 2 {
-			tr.confirmed = true
+			tr.confirmed, tr.proven = true, true
 		}
 		b.confirmed = tr.confirmed
+		b.why = whyNew
+		if b.confirmed {
+			b.why = whyMotion
+		}
 		if best == nil || b.confirmed && !best.confirmed || b.confirmed == best.confirmed && b.area > best.area {
 			best = b
 		}
@@ -63,6 +95,9 @@ func (t *tracker) follow(f *finder, m *model, fine *Fine, minCells, dt float64, 
 			tr.missed += dt
 			tr.evidence -= 1
 			if tr.evidence <= 0 || tr.missed > 1 {
+				if !tr.proven {
+					t.clutter.feed(m, tr.x0, tr.y0, tr.x1, tr.y1, min(tr.size, 10*minCells))
+				}
 				continue
 			}
 			if tr.missed > 0.5 {
@@ -108,7 +143,7 @@ func (t *tracker) match(b *blob, reach int) *track {
 		}
 	}
 	if found == nil && len(t.tracks) < maxTracks {
-		t.tracks = append(t.tracks, track{})
+		t.tracks = append(t.tracks, track{ox: b.cx, oy: b.cy})
 		found = &t.tracks[len(t.tracks)-1]
 	}
 	return found
