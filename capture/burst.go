@@ -107,17 +107,12 @@ func (b *Burst) Offer(at time.Time) bool {
 		early = at.Sub(b.last) / 2
 	}
 	b.last = at
-	if b.after == 0 {
-		early = 0
-	}
-	step := b.step(b.after)
-	early = min(early, step/2)
 	if at.Before(b.due.Add(-early)) || b.after >= b.o.Frames && !b.going(at) {
 		return false
 	}
 	b.sent++
 	b.after++
-	step = b.step(b.after)
+	step := b.step(b.after)
 	b.due = b.due.Add(step)
 	if !b.due.After(at) { // the camera is slower than the schedule, or paused
 		b.due = at.Add(step)

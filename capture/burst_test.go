@@ -69,6 +69,21 @@ func TestBurst(t *testing.T) {
 	}
 }
 
+// After a pause the schedule goes on from there; what was missed is not caught
+// up with frames close together.
+func TestBurstAfterAPause(t *testing.T) {
+	b := NewBurst(BurstOptions{}, t0)
+	var sent []int
+	for _, d := range []time.Duration{0, 3000, 3100, 3200, 3300, 3400, 3500, 3600} {
+		if b.Offer(t0.Add(d * ms)) {
+			sent = append(sent, int(d))
+		}
+	}
+	if want := []int{0, 3000, 3500}; !reflect.DeepEqual(sent, want) {
+		t.Errorf("sent at %v, want %v", sent, want)
+	}
+}
+
 // A camera that died does not hold the event open for ever.
 func TestBurstEndsWithoutFrames(t *testing.T) {
 	b := NewBurst(BurstOptions{}, t0)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"reflect"
 	"strings"
 	"sync/atomic"
@@ -205,6 +206,30 @@ func TestCameraDiesAtOnceAThousandTimes(t *testing.T) {
 		}
 		if frames == 0 || c.Health().Restarts != 1000 {
 			t.Errorf("%d frames, %d restarts", frames, c.Health().Restarts)
+		}
+	})
+}
+
+// The journal has a line when something changes, not one an attempt.
+func TestCameraLogsChanges(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var b strings.Builder
+		src := &script{sessions: []func(context.Context, func(Frame)) error{
+			fail("busy"), fail("busy"), fail("busy"), fail("no such device"), fail("no such device"), then(shoot(2*time.Minute), errors.New("busy")), shoot(time.Hour)}}
+		c := NewCamera(src, CameraOptions{}, slog.New(slog.NewTextHandler(&b, nil)))
+		ctx, cancel := context.WithTimeout(t.Context(), time.Hour)
+		defer cancel()
+		c.Run(ctx, func(Frame) {})
+		var got []string
+		for line := range strings.Lines(b.String()) {
+			_, msg, _ := strings.Cut(line, "msg=")
+			msg, _, _ = strings.Cut(msg, " again_in")
+			msg, _, _ = strings.Cut(msg, " after")
+			got = append(got, strings.TrimSpace(msg))
+		}
+		want := []string{`"camera failed" err=busy`, `"camera failed" err="no such device"`, `"camera is back"`, `"camera failed" err=busy`, `"camera is back"`}
+		if !reflect.DeepEqual(got, want) {
+			t.Errorf("logged %q,\nwant %q", got, want)
 		}
 	})
 }

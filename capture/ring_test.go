@@ -60,10 +60,14 @@ func TestRingDoesNotGrow(t *testing.T) {
 	if c := cap(r.frames); c > 64 {
 		t.Errorf("room for %d frames where 11 are kept", c)
 	}
-	for _, f := range r.frames[:r.head] {
+	held := 0
+	for _, f := range r.frames[:cap(r.frames)] {
 		if f.Data != nil {
-			t.Error("a dropped frame's picture is still held")
+			held++
 		}
+	}
+	if held != 11 {
+		t.Errorf("%d pictures are held where 11 are kept", held)
 	}
 }
 
