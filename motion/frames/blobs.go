@@ -10,6 +10,7 @@ type blob struct {
 	strong, moving int // of them
 	cx, cy, size   float64
 	kept, textured int
+	sharp          int // places where the difference itself jumps
 	confirmed      bool
 	why            why
 }
@@ -69,6 +70,7 @@ func (f *finder) find(m *model, fine *Fine) {
 			}
 			k, t := m.edges(int(q))
 			b.kept += k
+			b.sharp += m.jumps(int(q))
 			b.textured += t
 			for _, o := range around {
 				if n := q + o; m.mask[n] != 0 && !f.done[n] {

@@ -14,6 +14,8 @@ const (
 	bgBits   = 12 // fractional bits of the background
 	vBits    = 4  // fractional bits of the corrected picture
 	tickS    = 0.2
+	clipLow  = 3
+	clipHigh = 250
 	pastKept = 3 // snapshots, one a tick: the oldest is 0.4 to 0.6 s back
 )
 
@@ -37,8 +39,9 @@ type model struct {
 	hits  []int32  // strong cells of this frame
 
 	past  [pastKept][]int16
-	head  int // newest in past
-	since float64
+	head  int     // newest in past
+	since float64 // seconds since the last update
+	age   float64 // seconds of background in the model
 }
 
 func (m *model) begin(w, h int, o Options) {
@@ -116,7 +119,7 @@ func (m *model) settle(f *Fine, strict float64) {
 			m.past[p][i] = v
 		}
 	}
-	m.since = 0
+	m.since, m.age = 0, f.Learn.Seconds()
 }
 
 // differ compares the frame, under the background's light, with the background
@@ -125,6 +128,7 @@ func (m *model) differ(l *light, f *Fine) float64 {
 	past := m.past[(m.head+1)%pastKept]
 	m.hits = m.hits[:0]
 	shake := int32(max(0, 3*l.shake-f.Shake) * (1 << vBits))
+	trust := int32(f.Trust * 256)
 	n := 0
 	for y := range m.h {
 		row := m.mask[(y+1)*(m.w+2)+1:][:m.w]
@@ -143,8 +147,13 @@ func (m *model) differ(l *light, f *Fine) float64 {
 				row[x] = 0
 				continue
 			}
-			if t += int32(edge[x]) * shake; diff*2 <= t {
+			t += int32(edge[x])*shake + abs(int32(c)<<vBits-int32(val))*trust>>8
+			if diff*2 <= t {
 				row[x] = 0
+				continue
+			}
+			if c >= clipHigh && int32(val) < bg[x]>>(bgBits-vBits) || c <= clipLow && int32(val) > bg[x]>>(bgBits-vBits) {
+				row[x] = 0 // the sensor is at its end: nothing is known
 				continue
 			}
 			class := uint8(weak)
@@ -173,9 +182,11 @@ func (m *model) update(dt float64, l *light, f *Fine, strict float64) {
 	m.head = (m.head + 1) % pastKept
 	copy(m.past[m.head], m.v)
 
-	calm := rate(dt, f.Background.Seconds())
-	slow := rate(dt, 4*f.Background.Seconds())
-	learnNoise := rate(dt, f.Background.Seconds())
+	// An average over all frames until the time constant is reached.
+	m.age += dt
+	tau := min(m.age, f.Background.Seconds())
+	calm, slow := rate(dt, tau), rate(dt, 4*tau)
+	learnNoise := calm
 	absorb := rate(dt, 1)
 	stillTicks := uint8(min(f.Still.Seconds()/dt, 250))
 	follow := l.follow(rate(dt, 2))
@@ -192,8 +203,10 @@ func (m *model) update(dt float64, l *light, f *Fine, strict float64) {
 			switch {
 			case class&object != 0:
 				learn, nl = slow/4, 0
-			case class != 0:
+			case class&moving != 0:
 				learn = slow
+			case class != 0:
+				learn, nl = slow, 0
 			}
 			if class == 0 || class&moving != 0 {
 				m.still[i] = 0

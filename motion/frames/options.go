@@ -41,15 +41,25 @@ type Fine struct {
 	// Shake is how much of a cell's contrast with its neighbours is added to its
 	// threshold, which forgives a picture that shakes by that part of a cell.
 	Shake float64
+	// Trust is the part of a light correction that is added to the threshold of
+	// the cells it was made to: a large correction is a rough one.
+	Trust float64
 	// Evidence is how much an object must show before it is motion: one frame of
 	// an object of the smallest size counts 1, of a larger one up to 3.
 	Evidence float64
+	// Travel is how far an object must get from where it was first seen, as a
+	// multiple of the square root of its area; what is much larger than the
+	// smallest object needs less.
+	Travel float64
 	// Clutter is how far an object must stand out of the restless things that
 	// were seen lately in its part of the picture, as a multiple of their size.
 	Clutter float64
 	// Flat is the share of textured cells that keep their texture above which a
 	// change is taken for light.
 	Flat float64
+	// Outline is how many sharp steps of the difference an object must have, as
+	// a share of its box's outline; light has few.
+	Outline float64
 	// Scene is the changed share of the picture above which the scene, and not
 	// something in it, has changed.
 	Scene float64
@@ -69,9 +79,12 @@ func Defaults() Options {
 			Floor:      3,
 			Noise:      5,
 			Shake:      0.25,
-			Evidence:   4,
+			Trust:      0.2,
+			Evidence:   5,
+			Travel:     0.3,
 			Clutter:    1.5,
 			Flat:       0.75,
+			Outline:    0.4,
 			Scene:      0.5,
 			Hold:       400 * time.Millisecond,
 		},
@@ -114,9 +127,9 @@ func (o Options) check() error {
 		name      string
 		v, lo, hi float64
 	}{
-		{"floor", f.Floor, 0.5, 100}, {"noise", f.Noise, 1, 50}, {"shake", f.Shake, 0, 2},
-		{"evidence", f.Evidence, 1, 100}, {"clutter", f.Clutter, 0, 20},
-		{"flat", f.Flat, 0.1, 1}, {"scene", f.Scene, 0.05, 1},
+		{"floor", f.Floor, 0.5, 100}, {"noise", f.Noise, 1, 50}, {"shake", f.Shake, 0, 2}, {"trust", f.Trust, 0, 2},
+		{"evidence", f.Evidence, 1, 100}, {"travel", f.Travel, 0, 5}, {"clutter", f.Clutter, 0, 20},
+		{"flat", f.Flat, 0.1, 1}, {"outline", f.Outline, 0, 4}, {"scene", f.Scene, 0.05, 1},
 	} {
 		if !(n.v >= n.lo && n.v <= n.hi) {
 			return fmt.Errorf("frames: %s %v is outside %v to %v", n.name, n.v, n.lo, n.hi)

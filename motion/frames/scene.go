@@ -4,6 +4,7 @@ package frames
 type scene struct {
 	name    string
 	left    float64 // seconds until the new scene counts as known
+	since   float64 // seconds since it changed
 	changed float64 // share of the picture, recent
 }
 
@@ -11,12 +12,14 @@ func (s *scene) judge(d *Detector, changed, dt float64) string {
 	f := &d.o.Fine
 	m := &d.model
 	step := changed > f.Scene && s.changed < f.Scene/2
-	if s.left > 0 && changed > f.Scene/2 {
+	// Exposure and white balance swing for a while after a step.
+	if s.left > 0 && changed > f.Scene/5 && s.since < 3 {
 		step = true
 	}
 	s.changed += (changed - s.changed) * min(1, dt/0.3)
 	if step {
 		if s.left <= 0 {
+			s.since = 0
 			s.name = SceneMoved
 			if kept, textured := m.texture(); textured == 0 || float64(kept) >= f.Flat*float64(textured) {
 				s.name = SceneLight
@@ -28,6 +31,7 @@ func (s *scene) judge(d *Detector, changed, dt float64) string {
 		return ""
 	}
 	s.left -= dt
+	s.since += dt
 	m.relearn()
 	if s.left <= 0 {
 		s.changed = 0
@@ -91,4 +95,27 @@ func (m *model) keeps(i, j int) (kept, textured int) {
 		return 1, 1
 	}
 	return 0, 1
+}
+
+// jumps counts the neighbours of a cell between which the difference to the
+// background jumps by half the limit: an object has an outline, light seldom.
+func (m *model) jumps(p int) int {
+	y, x := p/(m.w+2)-1, p%(m.w+2)-1
+	i := y*m.w + x
+	d := int32(m.v[i]) - m.bg[i]>>(bgBits-vBits)
+	t := int32(m.thr[i]) / 2
+	n := 0
+	if x < m.w-1 && abs(d-int32(m.v[i+1])+m.bg[i+1]>>(bgBits-vBits)) > t {
+		n++
+	}
+	if x > 0 && abs(d-int32(m.v[i-1])+m.bg[i-1]>>(bgBits-vBits)) > t {
+		n++
+	}
+	if y < m.h-1 && abs(d-int32(m.v[i+m.w])+m.bg[i+m.w]>>(bgBits-vBits)) > t {
+		n++
+	}
+	if y > 0 && abs(d-int32(m.v[i-m.w])+m.bg[i-m.w]>>(bgBits-vBits)) > t {
+		n++
+	}
+	return n
 }

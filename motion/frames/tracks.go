@@ -1,5 +1,7 @@
 package frames
 
+import "math"
+
 const maxTracks = 24
 
 // track is something that was seen in one frame and looked for in the next.
@@ -56,6 +58,10 @@ func (t *tracker) follow(f *finder, m *model, fine *Fine, minCells, dt float64, 
 			b.why = whyLight
 			continue
 		}
+		if float64(b.sharp) < fine.Outline*float64(2*(b.x1-b.x0+b.y1-b.y0+2)) {
+			b.why = whyLight
+			continue
+		}
 		need := max(minCells, fine.Clutter*t.clutter.at(m, b))
 		tr := t.match(b, reach)
 		if tr == nil {
@@ -77,7 +83,8 @@ func (t *tracker) follow(f *finder, m *model, fine *Fine, minCells, dt float64, 
 			tr.evidence = max(0, tr.evidence-0.5)
 			continue
 		}
-		if tr.evidence >= fine.Evidence && tr.seen >= 2 {
+		far := fine.Travel * math.Sqrt(float64(b.area)) * min(1, 4*need/b.size)
+		if tr.evidence >= fine.Evidence && tr.seen >= 2 && (b.cx-tr.ox)*(b.cx-tr.ox)+(b.cy-tr.oy)*(b.cy-tr.oy) >= far*far {
 			tr.confirmed, tr.proven = true, true
 		}
 		b.confirmed = tr.confirmed
