@@ -2,6 +2,7 @@ package configs
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"regexp"
 
@@ -13,6 +14,17 @@ import (
 // new line of the section. The value is a string, bool, int or float64, or one
 // of this package's types.
 func Set(text []byte, key string, value any) ([]byte, error) {
+	out, err := set(text, key, value)
+	if err != nil {
+		return nil, fmt.Errorf("set %s: %w", key, err)
+	}
+	if err := toml.Unmarshal(out, &map[string]any{}); err != nil {
+		return nil, fmt.Errorf("set %s: the file has no place for it; edit it by hand: %w", key, err)
+	}
+	return out, nil
+}
+
+func set(text []byte, key string, value any) ([]byte, error) {
 	var line string
 	switch v := value.(type) {
 	case string:
@@ -24,16 +36,16 @@ func Set(text []byte, key string, value any) ([]byte, error) {
 	case float64:
 		line = show(v)
 	default:
-		return nil, fmt.Errorf("set %s: a value of type %T is not supported", key, value)
+		return nil, fmt.Errorf("a value of type %T is not supported", value)
 	}
 	if err := toml.Unmarshal(text, &map[string]any{}); err != nil {
-		return nil, fmt.Errorf("set %s: the file cannot be read; mend it first (pirwatch check tells where): %w", key, err)
+		return nil, fmt.Errorf("the file cannot be read; mend it first (pirwatch check tells where): %w", err)
 	}
 	table, name := section(key)
 	for _, s := range outline(text) {
 		if s.path == key {
 			if s.from == s.to {
-				return nil, fmt.Errorf("set %s: its value in the file is not one word; edit it by hand", key)
+				return nil, errors.New("its value in the file is not one word; edit it by hand")
 			}
 			return splice(text, s.from, s.to, line), nil
 		}

@@ -87,18 +87,16 @@ func unknown(table, key string, value any) string {
 	var elsewhere string
 	walk(Default(), func(f field) {
 		t, k := section(f.path)
-		if t == table {
+		if t == table && !isTable {
 			siblings = append(siblings, k)
 		}
 		if rest, ok := strings.CutPrefix(t, table); ok && rest != "" && (table == "" || rest[0] == '.') {
 			siblings = append(siblings, strings.Split(strings.TrimPrefix(rest, "."), ".")[0])
 		}
 		if k == key && elsewhere == "" {
-			elsewhere = t
+			elsewhere = "[" + t + "]"
 			if t == "" {
 				elsewhere = "the top, before the first section"
-			} else {
-				elsewhere = "[" + t + "]"
 			}
 		}
 	})
@@ -120,6 +118,9 @@ func unknown(table, key string, value any) string {
 
 // unknownVariable says what is wrong with a variable that looks like ours.
 func unknownVariable(name string, fields map[string]field) string {
+	if strings.HasSuffix(name, "_PASSWORD") || strings.HasSuffix(name, "_TOKEN") {
+		return "a secret does not stand in the environment, where other programs see it; put it into a file (chmod 640) and name that in " + name + "_FILE"
+	}
 	names := make([]string, 0, len(fields))
 	for n := range fields {
 		names = append(names, n)
@@ -136,7 +137,7 @@ func unknownVariable(name string, fields map[string]field) string {
 func nearest(word string, words []string) string {
 	best, least := "", max(1, len(word)/3)+1
 	for _, w := range words {
-		if n := distance(strings.ToLower(word), w); n < least {
+		if n := distance(strings.ToLower(word), strings.ToLower(w)); n < least {
 			best, least = w, n
 		}
 	}

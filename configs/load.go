@@ -35,7 +35,6 @@ func Parse(path string, text []byte, environ []string) (*Config, error) {
 	c := Default()
 	c.places = map[string]Position{"": {File: path}}
 	values, problems := parse(path, text)
-	text = bytes.TrimPrefix(text, []byte("\xef\xbb\xbf"))
 	d := decoder{places: c.places, problems: problems}
 	d.config(values, c)
 	d.environ(environ, c)
@@ -83,10 +82,38 @@ func parse(path string, text []byte) (tree, Problems) {
 			return tree{}, problems
 		}
 		seen[line] = true
-		for i := from; i < to; i++ {
+		text = without(text, from, to)
+	}
+}
+
+var sectionName = regexp.MustCompile(`^\s*(\[+)\s*([A-Za-z0-9_.-]+)\]*\s*$`)
+
+// without takes a mistaken line out of the text. A header is mended where its
+// name can be read, else all that stands below it goes, too, rather than into
+// the section before. Lines keep their numbers.
+func without(text []byte, from, to int) []byte {
+	line := text[from:to]
+	if bytes.HasPrefix(bytes.TrimSpace(line), []byte("[")) {
+		m := sectionName.FindSubmatch(line)
+		mended := []byte{}
+		if m != nil {
+			mended = append(append(append(mended, m[1]...), m[2]...), strings.Repeat("]", len(m[1]))...)
+		}
+		if m != nil && !bytes.Equal(mended, bytes.TrimSpace(line)) {
+			return splice(text, from, to, string(mended))
+		}
+		if i := bytes.Index(text[to:], []byte("\n[")); i >= 0 {
+			to += i
+		} else {
+			to = len(text)
+		}
+	}
+	for i := from; i < to; i++ {
+		if text[i] != '\n' {
 			text[i] = ' '
 		}
 	}
+	return text
 }
 
 // tree is a parsed text and where its keys stand.
@@ -121,6 +148,9 @@ var (
 // explain says what is wrong with a line in the words of somebody who edits a
 // configuration rather than those of the parser.
 func explain(line, message string) string {
+	if strings.Contains(message, "invalid UTF-8") {
+		return "a character here is not UTF-8; save the file in that encoding"
+	}
 	if m := assignment.FindStringSubmatch(line); m != nil {
 		key, value := m[1], strings.TrimSpace(strings.SplitN(m[2], " #", 2)[0])
 		word := strings.ToLower(value)

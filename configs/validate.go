@@ -389,10 +389,10 @@ func (v *validator) times() {
 		}
 	}
 	if v.c.Picture.GPS && !p.Known() {
-		v.bad("place.latitude", "and longitude are not set, but picture.gps wants them")
+		v.bad("place", "latitude and longitude are not set, but picture.gps wants them")
 	}
 	if v.c.Profiles.By == "sun" && !p.Known() {
-		v.bad("place.latitude", "and longitude are not set, but profiles.by = \"sun\" wants them")
+		v.bad("place", "latitude and longitude are not set, but profiles.by = \"sun\" wants them")
 	}
 	if v.c.Profiles.DarkBelow >= v.c.Profiles.BrightAbove {
 		v.bad("profiles.dark_below", "%v must be less than profiles.bright_above = %v, or day and night would chase each other", v.c.Profiles.DarkBelow, v.c.Profiles.BrightAbove)
