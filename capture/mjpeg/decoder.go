@@ -16,6 +16,7 @@ type Decoder struct {
 	h      header
 	dc, ac [4]spec
 	acTabs [4]built[acTable]
+	values [4]built[valueTable]
 
 	luma       lumaCoder
 	chroma     [16]built[chromaTable] // by slots of DC and AC tables
@@ -35,6 +36,10 @@ type Decoder struct {
 	stepX   int // from MCU to MCU in the plane
 	rowStep int
 	dcQuant int32
+
+	co      [64]int32
+	planes  []byte
+	picture image.YCbCr
 }
 
 // built is a table and the versions of the specs it was built from.

@@ -145,14 +145,14 @@ func (s *Splitter) scan() (int, bool) {
 				return 0, false
 			}
 			n := int(b[s.pos+2])<<8 | int(b[s.pos+3])
-			s.segments++
-			if n < 2 || s.pos+2+n > s.max || s.segments > maxSegments {
+			if n < 2 || s.pos+2+n > s.max || s.segments == maxSegments {
 				s.giveUp()
 				continue
 			}
 			if s.pos+2+n > len(b) {
 				return 0, false
 			}
+			s.segments++
 			s.data = m == sos
 			s.scans = s.scans || s.data
 			s.pos += 2 + n
