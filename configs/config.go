@@ -33,6 +33,7 @@ type Config struct {
 	Picture       Picture       `toml:"picture"`
 	Sensor        Sensor        `toml:"sensor"`
 	Motion        Motion        `toml:"motion"`
+	Detector      Detector      `toml:"detector"`
 	Masks         Masks         `toml:"masks"`
 	Queue         Queue         `toml:"queue"`
 	Pace          Pace          `toml:"pace"`
@@ -100,6 +101,7 @@ type Camera struct {
 	Height       int      `toml:"height" range:"64..8192"`
 	FPS          float64  `toml:"fps" range:"0.1..120"`
 	DetectorFPS  float64  `toml:"detector_fps" range:"0.1..60"`
+	StartWithin  Duration `toml:"start_within" range:"1s..10m"`
 	StallAfter   Duration `toml:"stall_after" range:"1s..10m"`
 	FrozenAfter  Duration `toml:"frozen_after" range:"0s..24h"` // 0 = never
 	RetryFirst   Duration `toml:"retry_first" range:"100ms..10m"`
@@ -126,8 +128,10 @@ type RPiCam struct {
 	Gain         float64  `toml:"gain" range:"0..64"`      // 0 = automatic
 	EV           float64  `toml:"ev" range:"-10..10"`      // stops
 	AWB          string   `toml:"awb" one:"auto,incandescent,tungsten,fluorescent,indoor,daylight,cloudy"`
-	Autofocus    string   `toml:"autofocus" one:"default,manual,auto,continuous"`
-	LensPosition float64  `toml:"lens_position" range:"0..32"` // dioptres, with manual focus
+	Autofocus    string   `toml:"autofocus" one:",manual,auto,continuous"` // empty = the program's
+	FocusRange   string   `toml:"focus_range" one:",normal,macro,full"`    // empty = the program's
+	LensPosition string   `toml:"lens_position"`                           // dioptres, with manual focus
+	HDR          string   `toml:"hdr" one:",off,auto,sensor,single-exp"`   // empty = the program's
 	Denoise      string   `toml:"denoise" one:"auto,off,cdn_off,cdn_fast,cdn_hq"`
 	TuningFile   string   `toml:"tuning_file"`
 	Settle       Duration `toml:"settle" range:"0s..1m"`
@@ -208,9 +212,9 @@ type Sensor struct {
 	ActiveLow  bool     `toml:"active_low"`
 	Pull       string   `toml:"pull" one:"up,down,off"`
 	Debounce   Duration `toml:"debounce" range:"0s..5s"`
-	WarmUp     Duration `toml:"warm_up" range:"0s..10m"` // since the machine's start
-	StuckAfter Duration `toml:"stuck_after" range:"0s..24h"`
-	Poll       Duration `toml:"poll" range:"5ms..1s"` // driver rpio
+	WarmUp     Duration `toml:"warm_up" range:"0s..10m"`     // since the machine's start
+	StuckAfter Duration `toml:"stuck_after" range:"0s..24h"` // 0 = never
+	Chatter    int      `toml:"chatter_per_minute" range:"2..1000"`
 }
 
 // Motion is what counts as an event.
@@ -224,7 +228,26 @@ type Motion struct {
 	CooldownMax  Duration `toml:"cooldown_max" range:"0s..24h"`
 	Quiet        Duration `toml:"quiet" range:"1s..24h"`
 	Sensitivity  int      `toml:"sensitivity" range:"1..100"`
-	MinSize      float64  `toml:"min_size" range:"0..1"` // fraction of the watched area; 0 = by sensitivity
+	MinSize      float64  `toml:"min_size" range:"0.0001..0.5"` // fraction of the watched area
+}
+
+// Detector holds the constants behind the frame comparison; docs/detection.md
+// tells how each was found.
+type Detector struct {
+	Learn      Duration `toml:"learn" range:"100ms..1m"`
+	Background Duration `toml:"background" range:"500ms..10m"`
+	Still      Duration `toml:"still" range:"500ms..1h"`
+	Floor      float64  `toml:"floor" range:"0.5..100"`
+	Noise      float64  `toml:"noise" range:"1..50"`
+	Shake      float64  `toml:"shake" range:"0..2"`
+	Trust      float64  `toml:"trust" range:"0..2"`
+	Evidence   float64  `toml:"evidence" range:"1..100"`
+	Travel     float64  `toml:"travel" range:"0..5"`
+	Clutter    float64  `toml:"clutter" range:"0..20"`
+	Flat       float64  `toml:"flat" range:"0.1..1"`
+	Outline    float64  `toml:"outline" range:"0..4"`
+	Scene      float64  `toml:"scene" range:"0.05..1"`
+	Hold       Duration `toml:"hold" range:"50ms..1m"`
 }
 
 // Masks are areas of the picture. What is set over MQTT or drawn in the page
@@ -395,10 +418,10 @@ func Default() *Config {
 		Wire:   Wire{Profile: "standard", ChunkSize: 3000, Envelope: "auto"},
 		Camera: Camera{
 			Driver: "auto", Width: 1280, Height: 720, FPS: 10, DetectorFPS: 5,
-			StallAfter: 10 * second, FrozenAfter: 5 * minute, RetryFirst: second, RetryLongest: minute,
+			StartWithin: 20 * second, StallAfter: 10 * second, FrozenAfter: 5 * minute, RetryFirst: second, RetryLongest: minute,
 			RPiCam: RPiCam{
 				Mode: "video", Quality: 80, Exposure: "normal", Metering: "centre", AWB: "auto",
-				Autofocus: "default", Denoise: "auto", Settle: 2 * second,
+				Denoise: "auto", Settle: second,
 			},
 			V4L2:   V4L2{Format: "auto", Buffers: 4, Gain: -1, Focus: -1, PowerLine: "camera"},
 			NetCam: NetCam{Kind: "auto", Timeout: 10 * second, Transport: "tcp"},
@@ -412,12 +435,16 @@ func Default() *Config {
 		Picture: Picture{Quality: 85, Overlay: Overlay{Position: "bottom-left"}},
 		Sensor: Sensor{
 			Driver: "gpiocdev", Line: 17, Pull: "down", Debounce: 50 * second / 1000,
-			WarmUp: 60 * second, StuckAfter: 10 * minute, Poll: 50 * second / 1000,
+			WarmUp: 60 * second, StuckAfter: 15 * minute, Chatter: 30,
 		},
 		Motion: Motion{
 			Armed: true, Trigger: "either", HoldOff: 10 * second, BothWindow: 5 * second,
 			LongestEvent: 60 * second, Cooldown: 10 * second, CooldownMax: 5 * minute, Quiet: 10 * minute,
-			Sensitivity: 50,
+			Sensitivity: 50, MinSize: 0.0012,
+		},
+		Detector: Detector{
+			Learn: 3 * second / 2, Background: 8 * second, Still: 5 * second, Floor: 3, Noise: 5, Shake: 0.25, Trust: 0.2,
+			Evidence: 5, Travel: 0.3, Clutter: 1.5, Flat: 0.75, Outline: 0.4, Scene: 0.5, Hold: 400 * second / 1000,
 		},
 		Queue: Queue{
 			RAM: 16 * megabyte, Disk: 256 * megabyte, Spool: "on_failure", Deadline: 2 * second, Recent: 4 * megabyte,

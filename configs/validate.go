@@ -287,7 +287,12 @@ func (v *validator) camera() {
 			v.bad("live.interval", "%q needs a camera that always runs; set it to \"0s\", or camera.rpicam.mode = \"video\"", v.c.Live.Interval)
 		}
 	}
-	if c.RPiCam.LensPosition > 0 && c.RPiCam.Autofocus != "manual" {
+	if p := c.RPiCam.LensPosition; p != "" && p != "default" {
+		if n, err := strconv.ParseFloat(p, 64); err != nil || !(n >= 0 && n <= 32) {
+			v.bad("camera.rpicam.lens_position", "%q is not possible; it is \"default\" or dioptres from \"0\" (infinity) to \"32\"", p)
+		}
+	}
+	if c.RPiCam.LensPosition != "" && c.RPiCam.Autofocus != "manual" {
 		v.bad("camera.rpicam.lens_position", "works with autofocus = \"manual\" only, which is %q", c.RPiCam.Autofocus)
 	}
 	own := map[string]string{
@@ -355,8 +360,8 @@ func (v *validator) event() {
 }
 
 const (
-	mostPolygons = 50
-	mostCorners  = 100
+	mostPolygons = 32 // of one kind, as over MQTT
+	mostCorners  = 64
 )
 
 func (v *validator) masks() {
