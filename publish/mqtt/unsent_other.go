@@ -1,0 +1,7 @@
+//go:build !linux
+
+package mqtt
+
+import "net"
+
+func limitUnsent(*net.TCPConn) {}
