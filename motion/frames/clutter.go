@@ -20,7 +20,7 @@ func (c *clutter) feed(m *model, x0, y0, x1, y1 int, size float64) {
 	for y := ry0; y <= ry1; y++ {
 		for x := rx0; x <= rx1; x++ {
 			if s := &c.size[y][x]; size > *s {
-				*s += (size - *s) * 0.25
+				*s += (size - *s) * 0.5
 			}
 		}
 	}

@@ -2,13 +2,16 @@ package frames
 
 import "math"
 
-const maxTracks = 24
+const (
+	maxTracks = 24
+	lingerS   = 4 // seconds after which a thing that stays where it is is restless
+)
 
 // track is something that was seen in one frame and looked for in the next.
 type track struct {
 	x0, y0, x1, y1 int
-	ox, oy         float64 // where it was first seen
-	travel         float64 // farthest from there, cells
+	ox, oy         float64 // where it was first seen, or last known to get on
+	stay           float64 // seconds since it last got away from there
 	size           float64 // largest so far, cells
 	extent         int     // largest side so far
 	evidence       float64
@@ -42,6 +45,8 @@ func (t *tracker) follow(f *finder, m *model, fine *Fine, minCells, dt float64, 
 	}
 	t.clutter.fade(dt)
 	var best *blob
+	// Frames close in time say less that is new.
+	step := min(max(dt/0.1, 0.5), 3)
 	reach := 2 + int(0.5*dt*float64(m.w))
 	for i := range f.blobs {
 		b := &f.blobs[i]
@@ -50,7 +55,7 @@ func (t *tracker) follow(f *finder, m *model, fine *Fine, minCells, dt float64, 
 			b.why = whySmall
 			continue
 		}
-		if b.moving*5 < b.area {
+		if b.moving*8 < b.area {
 			b.why = whyStill
 			continue
 		}
@@ -71,21 +76,26 @@ func (t *tracker) follow(f *finder, m *model, fine *Fine, minCells, dt float64, 
 		tr.x0, tr.y0, tr.x1, tr.y1 = b.x0, b.y0, b.x1, b.y1
 		tr.size = max(tr.size, b.size)
 		tr.extent = max(tr.extent, b.x1-b.x0+1, b.y1-b.y0+1)
-		tr.travel = max(tr.travel, max(b.cx-tr.ox, tr.ox-b.cx), max(b.cy-tr.oy, tr.oy-b.cy))
 		tr.age += dt
 		tr.seen++
 		tr.missed = 0
 		tr.matched = true
 		if b.size >= need {
-			tr.evidence = min(tr.evidence+min(b.size/need, 3), 3*fine.Evidence)
-		} else if !tr.confirmed {
+			tr.evidence = min(tr.evidence+step*min(b.size/need, 3), 2*fine.Evidence)
+		} else if !tr.confirmed || 2*b.size < need {
 			b.why = whyClutter
-			tr.evidence = max(0, tr.evidence-0.5)
+			tr.evidence = max(0, tr.evidence-step/2)
 			continue
 		}
 		far := fine.Travel * math.Sqrt(float64(b.area)) * min(1, 4*need/b.size)
-		if tr.evidence >= fine.Evidence && tr.seen >= 2 && (b.cx-tr.ox)*(b.cx-tr.ox)+(b.cy-tr.oy)*(b.cy-tr.oy) >= far*far {
-			tr.confirmed, tr.proven = true, true
+		tr.stay += dt
+		if dx, dy := b.cx-tr.ox, b.cy-tr.oy; dx*dx+dy*dy >= far*far {
+			if tr.evidence >= fine.Evidence && tr.seen >= 2 {
+				tr.confirmed, tr.proven = true, true
+				tr.ox, tr.oy, tr.stay = b.cx, b.cy, 0
+			}
+		} else if tr.stay > lingerS {
+			tr.confirmed = false
 		}
 		b.confirmed = tr.confirmed
 		b.why = whyNew
@@ -100,7 +110,7 @@ func (t *tracker) follow(f *finder, m *model, fine *Fine, minCells, dt float64, 
 	for _, tr := range t.tracks {
 		if !tr.matched {
 			tr.missed += dt
-			tr.evidence -= 1
+			tr.evidence -= step
 			if tr.evidence <= 0 || tr.missed > 1 {
 				if !tr.proven {
 					t.clutter.feed(m, tr.x0, tr.y0, tr.x1, tr.y1, min(tr.size, 10*minCells))
