@@ -57,7 +57,7 @@ type Config struct {
 type Broker struct {
 	URL            string   `toml:"url"` // mqtt, mqtts, ws, wss; empty = not configured yet
 	Username       string   `toml:"username"`
-	PasswordFile   string   `toml:"password_file"` // empty = credential mqtt_password: see Secret
+	PasswordFile   string   `toml:"password_file"` // empty = systemd's credential: see BrokerPassword
 	ClientID       string   `toml:"client_id"`     // empty = pirwatch-<camera>
 	CAFile         string   `toml:"ca_file"`
 	CertFile       string   `toml:"cert_file"`
@@ -91,7 +91,7 @@ type Watson struct {
 	Type       string `toml:"type"`
 	ID         string `toml:"id"`
 	DeviceFile string `toml:"device_file"` // the platform's device.cfg; its values fill what is empty here
-	TokenFile  string `toml:"token_file"`  // empty = credential watson_token: see Secret
+	TokenFile  string `toml:"token_file"`  // empty = systemd's credential: see WatsonToken
 }
 
 // Camera says which camera, and how it runs.
@@ -155,7 +155,7 @@ type NetCam struct {
 	URL          string   `toml:"url"`
 	Kind         string   `toml:"kind" one:"auto,mjpeg,snapshot,rtsp"`
 	Username     string   `toml:"username"`
-	PasswordFile string   `toml:"password_file"` // empty = credential netcam_password: see Secret
+	PasswordFile string   `toml:"password_file"` // empty = systemd's credential: see NetCamPassword
 	CAFile       string   `toml:"ca_file"`
 	Timeout      Duration `toml:"timeout" range:"1s..2m"`
 	Transport    string   `toml:"transport" one:"tcp,udp"`
@@ -363,7 +363,7 @@ type HomeAssistant struct {
 // View serves the page.
 type View struct {
 	Listen       string `toml:"listen"`        // empty = off
-	PasswordFile string `toml:"password_file"` // empty = credential view_password: see Secret
+	PasswordFile string `toml:"password_file"` // empty = systemd's credential: see ViewPassword
 	CertFile     string `toml:"cert_file"`
 	KeyFile      string `toml:"key_file"`
 }

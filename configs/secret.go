@@ -15,27 +15,27 @@ import (
 const maxSecret = 16 << 10
 
 // BrokerPassword returns the broker's password: from broker.password_file, else
-// the systemd credential mqtt_password, else "".
+// the systemd credential pirwatch.mqtt_password, else "".
 func (c *Config) BrokerPassword() (string, error) {
-	return c.secret("broker.password_file", c.Broker.PasswordFile, "mqtt_password")
+	return c.secret("broker.password_file", c.Broker.PasswordFile, "pirwatch.mqtt_password")
 }
 
 // NetCamPassword returns the network camera's password: from its password_file,
-// else the systemd credential netcam_password, else "".
+// else the systemd credential pirwatch.netcam_password, else "".
 func (c *Config) NetCamPassword() (string, error) {
-	return c.secret("camera.netcam.password_file", c.Camera.NetCam.PasswordFile, "netcam_password")
+	return c.secret("camera.netcam.password_file", c.Camera.NetCam.PasswordFile, "pirwatch.netcam_password")
 }
 
 // ViewPassword returns the page's password: from view.password_file, else the
-// systemd credential view_password, else "".
+// systemd credential pirwatch.view_password, else "".
 func (c *Config) ViewPassword() (string, error) {
-	return c.secret("view.password_file", c.View.PasswordFile, "view_password")
+	return c.secret("view.password_file", c.View.PasswordFile, "pirwatch.view_password")
 }
 
 // WatsonToken returns the device's token: from watson.token_file, else the
-// systemd credential watson_token, else what device_file has.
+// systemd credential pirwatch.watson_token, else what device_file has.
 func (c *Config) WatsonToken() (string, error) {
-	token, err := c.secret("watson.token_file", c.Watson.TokenFile, "watson_token")
+	token, err := c.secret("watson.token_file", c.Watson.TokenFile, "pirwatch.watson_token")
 	if err != nil || token != "" || c.Watson.DeviceFile == "" {
 		return token, err
 	}

@@ -27,7 +27,7 @@ func TestSecretComesFromFileThenCredential(t *testing.T) {
 	if s, err := c.BrokerPassword(); s != "" || err != nil {
 		t.Errorf("without any: %q, %v", s, err)
 	}
-	write(t, dir, "mqtt_password", "from systemd\n", 0o400)
+	write(t, dir, "pirwatch.mqtt_password", "from systemd\n", 0o400)
 	if s, err := c.BrokerPassword(); s != "from systemd" || err != nil {
 		t.Errorf("credential: %q, %v", s, err)
 	}

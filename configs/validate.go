@@ -416,7 +416,7 @@ func (v *validator) times() {
 }
 
 func (v *validator) listeners() {
-	if l := v.c.View.Listen; v.listen("view.listen", l, "127.0.0.1:8080") && !loopback(l) && !v.c.hasCredential("view_password") && v.c.View.PasswordFile == "" {
+	if l := v.c.View.Listen; v.listen("view.listen", l, "127.0.0.1:8080") && !loopback(l) && !v.c.hasCredential("pirwatch.view_password") && v.c.View.PasswordFile == "" {
 		v.bad("view.password_file", "is empty, but view.listen = %q is open to the network; name a file with the page's password, or listen on 127.0.0.1", l)
 	}
 	v.pair("view", v.c.View.CertFile, v.c.View.KeyFile)
