@@ -2,11 +2,9 @@ package queue
 
 import (
 	"cmp"
-	"context"
 	"errors"
 	"fmt"
 	"log/slog"
-	"slices"
 	"sync"
 	"time"
 )
@@ -96,70 +94,49 @@ func (o *Options) check() error {
 
 // Stats is a snapshot of the queue's state; counters count since Open.
 type Stats struct {
-	Pictures    int           // queued pictures, covers included
-	Summaries   int           // queued history messages
-	Bytes       int64         // of Meta and Body of everything queued
-	RAMBytes    int64         // of that in RAM
-	Spooled     int           // items that are on disk
-	Oldest      time.Duration // age of the oldest item
-	Dropped     uint64        // pictures given up
-	Lost        uint64        // of Dropped: unreadable on disk
-	Summaryless uint64        // history messages given up
-	Quarantined uint64        // items put aside
-	Disk        string        // "ok", "full", "readonly", "failing"
+	Pictures         int           // queued pictures, covers included
+	Summaries        int           // queued history messages
+	Bytes            int64         // of Meta and Body of everything queued
+	RAMBytes         int64         // of that in RAM
+	Spooled          int           // items that are on disk
+	Oldest           time.Duration // age of the oldest item
+	Dropped          uint64        // pictures given up
+	Lost             uint64        // of Dropped: unreadable on disk
+	SummariesDropped uint64        // history messages given up
+	Torn             uint64        // records that a power cut left half written; never safe, not in Dropped
+	Quarantined      uint64        // items put aside; in Dropped too
+	Disk             string        // "ok", "full", "readonly", "failing"
 }
-
-type key struct {
-	id   string
-	kind Kind
-}
-
-// entry is one queued item. All fields are guarded by Queue.mu; the bytes of
-// meta and body never change.
-type entry struct {
-	key
-	event      *event
-	seq        uint64    // order of Put, over restarts too
-	at         time.Time // of Put; monotonic, or Open less the age told by the record
-	size       int64     // of meta and body together
-	meta, body []byte    // nil once on disk
-	leased     bool
-	gone       bool // removed; the spooler may still hold it
-}
-
-// event is what is known of an event while it has items, and of the last
-// maxEvents after that.
-type event struct {
-	id       string
-	order    uint64 // seq of its first item
-	items    int
-	pictures int // of items: pictures and covers
-	dropped  int
-}
-
-// maxEvents bounds the memory of events that have nothing queued.
-const maxEvents = 256
 
 // Queue is a bounded queue of items, safe for concurrent use.
 type Queue struct {
 	o      Options
 	log    *slog.Logger
 	wake   chan struct{}
+	kick   chan struct{} // to Run: something changed
 	onDrop func(event string, n int)
+	hooks  hooks
 
-	mu      sync.Mutex
-	byKey   map[key]*entry
-	items   []*entry // ascending seq
-	events  map[string]*event
-	recent  []*event // in order of arrival
-	idle    int      // events without items; at most maxEvents
-	newest  *event   // of the pictures seen so far
-	seq     uint64   // last given
-	ram     int64    // bytes of meta and body held
-	bytes   int64    // of all items
-	stats   Stats    // counters only
-	closed  bool
-	pending []drop // to be told outside the lock
+	disk  sync.Mutex // held while segments are written; taken before mu
+	store *store     // nil: RAM only
+
+	mu       sync.Mutex // never held during I/O
+	byKey    map[key]*entry
+	items    []*entry // ascending seq
+	events   map[string]*event
+	recent   []*event // in order of arrival
+	idle     int      // events without items; at most maxEvents
+	newest   *event   // of the pictures seen so far
+	seq      uint64   // last given: boot counter in the upper 24 bits
+	ram      int64    // bytes of meta and body held
+	bytes    int64    // of all items
+	removals []loc    // not yet on disk
+	stats    Stats    // counters only
+	health   health   // of the disk
+	closed   bool
+	pending  []drop // to be told outside the lock
+
+	fullLogged, lostLogged time.Time
 }
 
 type drop struct {
@@ -167,45 +144,105 @@ type drop struct {
 	n     int
 }
 
-// Open opens the queue in o.Dir and recovers what it holds. log may be nil.
-func Open(o Options, log *slog.Logger) (*Queue, error) {
+// hooks let tests know what is on disk for good. Called with disk held.
+type hooks struct {
+	synced  func(k key, l loc)
+	removed func(l loc)
+}
+
+// Open opens the queue in o.Dir and recovers what it holds. A folder that
+// another process holds or that may not be written is an error; a disk that is
+// full, read-only or failing is not: the queue starts in RAM and heals. log
+// may be nil.
+func Open(o Options, log *slog.Logger) (*Queue, error) { return open(o, log, osFS{}) }
+
+func open(o Options, log *slog.Logger, fsys fileSystem) (*Queue, error) {
 	if err := o.check(); err != nil {
 		return nil, err
 	}
 	if log == nil {
 		log = slog.New(slog.DiscardHandler)
 	}
-	return &Queue{
+	q := &Queue{
 		o:      o,
 		log:    log,
 		wake:   make(chan struct{}, 1),
+		kick:   make(chan struct{}, 1),
 		byKey:  map[key]*entry{},
 		events: map[string]*event{},
-	}, nil
+		seq:    1 << seqBits,
+		health: health{state: diskOK},
+	}
+	if o.Dir == "" {
+		return q, nil
+	}
+	q.store = newStore(fsys, o.Dir, o.DiskBytes)
+	q.disk.Lock()
+	defer q.disk.Unlock()
+	if err := q.attach(); err != nil {
+		q.store.detach()
+		switch {
+		case errors.Is(err, errLocked):
+			return nil, fmt.Errorf("queue: open %s: %w: stop the other pirwatch, or give each its own folder", o.Dir, err)
+		case configError(err):
+			return nil, fmt.Errorf("queue: open %s: %w: the folder must belong to the user that pirwatch runs as", o.Dir, err)
+		}
+		q.trouble(err)
+	}
+	return q, nil
 }
 
 // Put queues an item and takes ownership of its bytes, which nobody may change
-// after the call.
+// after the call. With Spool = always it returns when the item is synced to
+// disk, or ErrNotSynced. With on_failure it waits for the disk only while RAM
+// is full.
 func (q *Queue) Put(it Item) error {
-	if err := it.check(); err != nil {
-		return fmt.Errorf("queue: put %s %q: %w", it.Kind, it.ID, err)
+	err := it.check()
+	if err == nil {
+		err = q.put(it)
 	}
-	q.mu.Lock()
-	e, err := q.insert(it, 0, time.Now())
-	if err == nil && e.size > q.o.RAMBytes {
-		q.drop(e)
-		err = ErrFull
-	} else if err == nil {
-		q.fitRAM()
-		if e.gone {
-			err = ErrFull
-		}
-	}
-	q.unlockAndTell()
 	if err != nil {
 		return fmt.Errorf("queue: put %s %q: %w", it.Kind, it.ID, err)
 	}
+	return nil
+}
+
+func (q *Queue) put(it Item) error {
+	q.mu.Lock()
+	e, err := q.insert(it)
+	if err != nil {
+		q.mu.Unlock()
+		return err
+	}
+	if e.size > q.o.RAMBytes {
+		q.dropFull(e)
+	}
+	always := q.store != nil && q.o.Spool == Always
+	write := q.canWrite() && (always || q.ram > q.o.RAMBytes)
+	q.fitCount()
+	if !write {
+		q.fitRAM()
+	}
+	q.unlockAndTell()
 	q.signal()
+	q.kickSpooler()
+	if write {
+		q.disk.Lock()
+		q.commit(e)
+		q.disk.Unlock()
+	}
+
+	q.mu.Lock()
+	defer q.unlockAndTell()
+	if write {
+		q.fitRAM()
+	}
+	switch {
+	case e.dropped:
+		return ErrFull
+	case always && !e.gone && !e.spooled():
+		return fmt.Errorf("%w: the disk is %s: %s", ErrNotSynced, q.health.state, q.health.text)
+	}
 	return nil
 }
 
@@ -221,112 +258,6 @@ func (it *Item) check() error {
 	return nil
 }
 
-// insert adds an item; seq 0 means the next one. Called with mu held.
-func (q *Queue) insert(it Item, seq uint64, at time.Time) (*entry, error) {
-	k := key{it.ID, it.Kind}
-	switch {
-	case q.closed:
-		return nil, ErrClosed
-	case q.byKey[k] != nil:
-		return nil, ErrExists
-	}
-	if seq == 0 {
-		q.seq++
-		seq = q.seq
-	}
-	e := &entry{key: k, seq: seq, at: at, meta: it.Meta, body: it.Body, size: int64(len(it.Meta) + len(it.Body))}
-	e.event = q.eventOf(it.Event, seq, it.Kind)
-	q.byKey[k] = e
-	i, _ := slices.BinarySearchFunc(q.items, seq, bySeq)
-	q.items = slices.Insert(q.items, i, e)
-	q.ram += e.size
-	q.bytes += e.size
-	return e, nil
-}
-
-func bySeq(e *entry, seq uint64) int { return cmp.Compare(e.seq, seq) }
-
-// eventOf finds or makes the event of a new item, and counts it in. Called with
-// mu held.
-func (q *Queue) eventOf(id string, seq uint64, k Kind) *event {
-	ev := q.events[id]
-	if ev == nil {
-		ev = &event{id: id, order: seq}
-		q.events[id] = ev
-		q.recent = append(q.recent, ev)
-		q.idle++
-	}
-	if ev.items == 0 {
-		q.idle--
-	}
-	ev.items++
-	if k != Summary {
-		ev.pictures++
-		if q.newest == nil || ev.order > q.newest.order {
-			q.newest = ev
-		}
-	}
-	return ev
-}
-
-// leave takes a removed item out of its event, and forgets the oldest idle
-// event beyond maxEvents. Called with mu held.
-func (q *Queue) leave(e *entry) {
-	if e.kind != Summary {
-		e.event.pictures--
-	}
-	if e.event.items--; e.event.items > 0 {
-		return
-	}
-	if q.idle++; q.idle <= maxEvents {
-		return
-	}
-	for i, ev := range q.recent {
-		if ev.items == 0 && ev != q.newest {
-			delete(q.events, ev.id)
-			q.recent = slices.Delete(q.recent, i, i+1)
-			q.idle--
-			return
-		}
-	}
-}
-
-// remove takes an entry out. Called with mu held.
-func (q *Queue) remove(e *entry) {
-	e.gone = true
-	delete(q.byKey, e.key)
-	if i, ok := slices.BinarySearchFunc(q.items, e.seq, bySeq); ok {
-		q.items = slices.Delete(q.items, i, i+1)
-	}
-	q.leave(e)
-	q.ram -= e.size
-	q.bytes -= e.size
-	e.meta, e.body = nil, nil
-}
-
-// drop gives an entry up and counts it. Called with mu held.
-func (q *Queue) drop(e *entry) {
-	q.remove(e)
-	if e.kind == Summary {
-		q.stats.Summaryless++
-		return
-	}
-	q.stats.Dropped++
-	e.event.dropped++
-	q.pending = append(q.pending, drop{e.event.id, 1})
-}
-
-// fitRAM gives up items until the bounds hold. Called with mu held.
-func (q *Queue) fitRAM() {
-	for q.ram > q.o.RAMBytes || len(q.items) > q.o.MaxItems {
-		v := q.victim(func(e *entry) bool { return !e.leased })
-		if v == nil {
-			return
-		}
-		q.drop(v)
-	}
-}
-
 // unlockAndTell unlocks mu and then tells OnDrop what was given up.
 func (q *Queue) unlockAndTell() {
 	told, f := q.pending, q.onDrop
@@ -340,17 +271,62 @@ func (q *Queue) unlockAndTell() {
 	}
 }
 
+// tell tells OnDrop what was given up. Called without any lock.
+func (q *Queue) tell() {
+	q.mu.Lock()
+	q.unlockAndTell()
+}
+
 // Next returns the best item to send and leases it: no other Next returns it
 // until Release. Its bytes must not be changed. False: nothing to send now.
 func (q *Queue) Next() (Item, bool) {
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	e := q.best(func(e *entry) bool { return !e.leased })
-	if e == nil {
-		return Item{}, false
+	for {
+		q.mu.Lock()
+		e := q.best(q.sendable)
+		if e == nil {
+			q.mu.Unlock()
+			return Item{}, false
+		}
+		e.leased = true
+		if it, ok := q.load(e); ok {
+			return it, true
+		}
+		q.mu.Lock()
+		e.leased = false
+		q.unlockAndTell()
 	}
-	e.leased = true
-	return Item{ID: e.id, Event: e.event.id, Kind: e.kind, Meta: e.meta, Body: e.body}, true
+}
+
+// sendable says whether Next may return an entry. Called with mu held.
+func (q *Queue) sendable(e *entry) bool {
+	return !e.leased && e.aside == "" && (!e.spooled() || q.health.state != diskFailing)
+}
+
+// load returns an entry's item, from disk if it is there. Called with mu held,
+// which it gives up. False: it is gone, or cannot be read now.
+func (q *Queue) load(e *entry) (Item, bool) {
+	for {
+		it, l := e.item(e.meta, e.body), e.loc
+		if e.gone || !e.spooled() {
+			gone := e.gone
+			q.mu.Unlock()
+			return it, !gone
+		}
+		q.mu.Unlock()
+		var err error
+		it.Meta, it.Body, err = q.store.read(l, e.key, it.Event, e.size)
+		if err == nil {
+			return it, true
+		}
+		q.mu.Lock()
+		if e.loc == l { // else it was moved meanwhile
+			if !e.gone {
+				q.unreadable(e, err)
+			}
+			q.mu.Unlock()
+			return Item{}, false
+		}
+	}
 }
 
 // Done removes an item that was delivered. An unknown one is no error: it may
@@ -373,24 +349,19 @@ func (q *Queue) Release(id string, k Kind) {
 	q.signal()
 }
 
-// Quarantine puts an item aside for good.
-func (q *Queue) Quarantine(id string, k Kind, reason string) {
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	if e := q.byKey[key{id, k}]; e != nil {
-		q.stats.Quarantined++
-		q.remove(e)
-		q.log.Error("picture put aside", "pic", id, "kind", k, "reason", reason)
-	}
-}
-
 // Find returns the picture or cover with that id, leased or not.
 func (q *Queue) Find(id string) (Item, bool) {
-	q.mu.Lock()
-	defer q.mu.Unlock()
 	for _, k := range []Kind{Picture, Cover} {
-		if e := q.byKey[key{id, k}]; e != nil {
-			return Item{ID: e.id, Event: e.event.id, Kind: e.kind, Meta: e.meta, Body: e.body}, true
+		q.mu.Lock()
+		e := q.byKey[key{id, k}]
+		if e == nil {
+			q.mu.Unlock()
+			continue
+		}
+		it, ok := q.load(e)
+		q.tell()
+		if ok {
+			return it, true
 		}
 	}
 	return Item{}, false
@@ -399,9 +370,12 @@ func (q *Queue) Find(id string) (Item, bool) {
 // Wake receives after something became available to Next.
 func (q *Queue) Wake() <-chan struct{} { return q.wake }
 
-func (q *Queue) signal() {
+func (q *Queue) signal()      { poke(q.wake) }
+func (q *Queue) kickSpooler() { poke(q.kick) }
+
+func poke(c chan struct{}) {
 	select {
-	case q.wake <- struct{}{}:
+	case c <- struct{}{}:
 	default:
 	}
 }
@@ -432,12 +406,15 @@ func (q *Queue) Stats() Stats {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	s := q.stats
-	s.Bytes, s.RAMBytes, s.Disk = q.bytes, q.ram, "ok"
+	s.Bytes, s.RAMBytes, s.Disk = q.bytes, q.ram, q.health.state
 	for _, e := range q.items {
 		if e.kind == Summary {
 			s.Summaries++
 		} else {
 			s.Pictures++
+		}
+		if e.spooled() {
+			s.Spooled++
 		}
 	}
 	if len(q.items) > 0 {
@@ -450,17 +427,3 @@ func (q *Queue) Stats() Stats {
 // locks, on the goroutine that caused it; it may call the queue. To be set
 // before the queue is shared.
 func (q *Queue) OnDrop(f func(event string, n int)) { q.onDrop = f }
-
-// Run is the spooler. It returns when ctx ends.
-func (q *Queue) Run(ctx context.Context) error {
-	<-ctx.Done()
-	return q.Close()
-}
-
-// Close ends the queue without Run: Put fails from now on.
-func (q *Queue) Close() error {
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	q.closed = true
-	return nil
-}

@@ -1,0 +1,131 @@
+package queue
+
+// room gives the active segment room for a record of n blocks: it starts
+// another one, and where only the last spare one is left, empties the
+// segment that holds least, or gives up items until one holds little. Called
+// with disk held.
+func (q *Queue) room(n uint32) error {
+	s := q.store
+	for {
+		if s.hasRoom(n) {
+			return nil
+		}
+		q.drainRemovals()
+		if s.hasDead() {
+			if err := q.flush(false); err != nil {
+				return err
+			}
+		}
+		if len(s.spare(n))+s.growth() > 1 {
+			return s.activate(n)
+		}
+		g := s.emptiest()
+		if g != nil && q.worthCleaning(g) {
+			if err := q.clean(g); err != nil {
+				return err
+			}
+			continue
+		}
+		if !q.giveUp() {
+			return errNoRoom
+		}
+	}
+}
+
+// hasRoom says whether the active segment can take n blocks.
+func (s *store) hasRoom(n uint32) bool { return s.active != nil && s.room(s.active) >= n }
+
+// hasDead says whether a flush would free a segment.
+func (s *store) hasDead() bool {
+	for _, g := range s.segments {
+		if g.live == 0 && !g.free && g != s.active && g.next > slots {
+			return true
+		}
+	}
+	return false
+}
+
+// emptiest is the segment with the fewest blocks in use, among those whose
+// records the active or the last spare one can take; nil if there is none.
+func (s *store) emptiest() *segment {
+	var least *segment
+	for _, g := range s.segments {
+		if g.live > 0 && g != s.active && (least == nil || g.used < least.used) {
+			least = g
+		}
+	}
+	if least != nil && !s.hasRoom(least.used) && len(s.spare(least.used))+s.growth() == 0 {
+		return nil
+	}
+	return least
+}
+
+// worthCleaning says whether to copy a segment's records rather than give up
+// items: always while three quarters of the blocks suffice for all, else only
+// if that is cheap.
+func (q *Queue) worthCleaning(g *segment) bool {
+	used, total := uint32(0), uint32(0)
+	for _, h := range q.store.segments {
+		used += h.used
+		total += h.blocks
+	}
+	return g.used <= g.blocks*3/4 && used <= total/4*3 || g.used <= g.blocks/4
+}
+
+// clean copies the records of a segment to the active or the spare one and frees it. The
+// copies are synced before the originals are removed. Called with disk held.
+func (q *Queue) clean(g *segment) error {
+	s := q.store
+	q.mu.Lock()
+	var group []writing
+	for _, e := range q.items {
+		if e.spooled() && e.loc.segment == g.number && e.loc.life == g.life {
+			group = append(group, writing{e: e, item: e.item(nil, nil), loc: e.loc})
+		}
+	}
+	q.mu.Unlock()
+	if !s.hasRoom(g.used) {
+		if err := s.activate(g.used); err != nil {
+			return err
+		}
+	}
+	for i := range group {
+		w := &group[i]
+		var err error
+		w.item.Meta, w.item.Body, err = s.read(w.loc, w.e.key, w.item.Event, w.e.size)
+		if err != nil {
+			q.mu.Lock()
+			if !w.e.gone {
+				q.unreadable(w.e, err)
+			}
+			q.mu.Unlock()
+			if err == errCorrupt {
+				continue
+			}
+			return err
+		}
+		w.loc, err = s.append(w.record(), w.item.Body)
+		if err != nil {
+			return err
+		}
+		w.item.Meta, w.item.Body, w.written = nil, nil, true
+	}
+	if err := q.finish(group); err != nil {
+		return err
+	}
+	// What the index does not know is none of the queue's.
+	g.live, g.used, g.dirty = 0, 0, true
+	return q.flush(false)
+}
+
+// giveUp drops the least item of all; OnDrop is told when the disk is let go.
+func (q *Queue) giveUp() bool {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	v := q.victim(func(e *entry) bool { return !e.leased })
+	if v == nil {
+		return false
+	}
+	q.dropFull(v)
+	return true
+}
