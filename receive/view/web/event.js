@@ -1,0 +1,192 @@
+// One event as a strip that plays like a film, with the detector's box.
+
+import { get, pictureURL, zipURL } from "./api.js";
+import { attr, freshID, h, icon, keyed, picture, placeBox, show, text } from "./dom.js";
+import { fromArchive } from "./events.js";
+import { bytes, day, percent, plural, span, time, trigger } from "./format.js";
+
+const LONGEST_STEP = 1500, SHORTEST_STEP = 120; // ms a picture stays while playing
+
+export function eventView(root, app, [camera = "", id = "", first = ""]) {
+  let archived = null, error = "", loading = app.info.archive;
+  let at = -1, playing = 0, speed = 1, boxes = true, wanted = first, pics = [];
+
+  const back = h("a", { class: "back", href: "#events" }, icon("back"), "Events");
+  const title = h("h1", { tabindex: "-1" });
+  const where = h("p", { class: "soft" });
+  const img = h("img", { class: "shot", decoding: "async" });
+  const box = h("div", { class: "box", hidden: true });
+  const blank = h("p", { class: "blank" });
+  const caption = h("figcaption", { "aria-live": "off" });
+  const frame = h("div", { class: "frame" }, img, box, blank);
+  const word = h("span");
+  const toggle = h("button", { type: "button", class: "primary", onclick: () => (playing ? pause() : play()) }, icon("play"), icon("pause"), word);
+  const prev = h("button", { type: "button", class: "quiet", "aria-label": "Picture before", onclick: () => step(-1) }, icon("back"));
+  const next = h("button", { type: "button", class: "quiet", "aria-label": "Picture after", onclick: () => step(1) }, icon("next"));
+  const slide = h("input", { type: "range", min: 0, max: 0, value: 0, "aria-label": "Picture", oninput: () => { pause(); move(Number(slide.value)); } });
+  const rate = h("button", { type: "button", class: "quiet", onclick: () => { speed = { 1: 2, 2: 4, 4: 0.5, 0.5: 1 }[speed]; app.redraw(); } });
+  const boxed = h("button", { type: "button", class: "quiet", text: "Box", "aria-label": "Show the detector's box", onclick: () => { boxes = !boxes; app.redraw(); } });
+  const strip = h("ol", { class: "strip", "aria-label": "Pictures of the event" });
+  const facts = h("dl", { class: "facts" });
+  const zip = h("a", { class: "quiet", href: zipURL(camera, { event: id }), download: "" }, icon("down"), "Event as ZIP");
+  const save = h("a", { class: "quiet" }, icon("down"), "This picture");
+  const note = h("p", { class: "trouble", role: "alert", hidden: true });
+  root.append(h("div", { class: "head" }, h("div", null, back, title, where)), note,
+    h("div", { class: "player" },
+      h("div", { class: "stage" }, h("figure", { class: "screen" }, frame, caption),
+        h("div", { class: "controls" }, toggle, prev, slide, next, rate, boxed), strip),
+      h("aside", { "aria-label": "About the event" }, facts, h("div", { class: "controls" }, zip, save))));
+
+  const live = () => app.store.cameras.get(camera)?.events.get(id);
+
+  async function load() {
+    if (!app.info.archive) return;
+    try {
+      archived = fromArchive((await get("events", { camera, event: id })).events[0]);
+      error = "";
+    } catch (err) {
+      error = err.status === 404 ? "" : err.message;
+    }
+    loading = false;
+    app.redraw();
+  }
+
+  /** The event's pictures: those in memory, and the archive's for the rest. */
+  function collect() {
+    const all = new Map();
+    for (const p of archived?.pictures ?? []) all.set(p.id, { ...p, url: pictureURL(camera, p.id) });
+    for (const p of live()?.pics.values() ?? []) if (p.url) all.set(p.id, { ...all.get(p.id), ...p });
+    const order = (p) => p.taken?.getTime() ?? 0;
+    return [...all.values()].sort((a, b) => order(a) - order(b) || (a.id < b.id ? -1 : 1));
+  }
+
+  function move(i) {
+    at = Math.min(Math.max(i, 0), pics.length - 1);
+    wanted = pics[at]?.id ?? "";
+    app.redraw();
+  }
+
+  function step(by) {
+    pause();
+    move(at + by);
+  }
+
+  function play() {
+    if (at >= pics.length - 1) move(0);
+    const tick = () => {
+      if (at >= pics.length - 1) return pause();
+      const gap = pics[at + 1].taken - pics[at].taken;
+      playing = setTimeout(() => { move(at + 1); tick(); }, Math.min(LONGEST_STEP, Math.max(SHORTEST_STEP, gap || 500)) / speed);
+    };
+    tick();
+    app.redraw();
+  }
+
+  function pause() {
+    clearTimeout(playing);
+    playing = 0;
+    app.redraw();
+  }
+
+  const keys = (e) => {
+    if (e.ctrlKey || e.metaKey || e.altKey || e.target.closest("input, select, dialog")) return;
+    if (e.key === " " && e.target.closest("button, a")) return;
+    const act = { ArrowLeft: () => step(-1), ArrowRight: () => step(1), Home: () => { pause(); move(0); }, End: () => { pause(); move(pics.length - 1); }, " ": () => (playing ? pause() : play()) }[e.key];
+    if (!act) return;
+    e.preventDefault();
+    act();
+  };
+  document.addEventListener("keydown", keys);
+  img.addEventListener("error", () => { if (img.getAttribute("src")) text(blank, "This picture is gone"); show(blank, true); });
+  img.addEventListener("load", () => show(blank, false));
+  app.store.onHistory = (c, e) => { if (e.id === id) setTimeout(load, 1500); };
+  load();
+
+  return {
+    leave() {
+      pause();
+      document.removeEventListener("keydown", keys);
+      app.store.onHistory = () => {};
+    },
+    update() {
+      const e = live();
+      const m = e?.summary ?? archived?.summary ?? {};
+      const started = e?.started ?? archived?.started ?? null;
+      pics = collect();
+      const found = pics.findIndex((p) => p.id === wanted);
+      at = found >= 0 ? found : Math.min(Math.max(at, 0), pics.length - 1);
+      const p = pics[at];
+      if (!wanted && p) wanted = p.id;
+
+      text(title, started ? time(started) : "Event");
+      text(where, [camera, started ? day(started) : ""].filter(Boolean).join(" · "));
+      show(note, error);
+      text(note, error);
+      picture(img, p?.url ?? "", p ? `Picture ${at + 1} of ${pics.length}` : "");
+      attr(img, "data-sha256", p?.sha256 || null);
+      attr(img, "data-pic", p?.id ?? null);
+      placeBox(box, boxes ? p?.box : null);
+      if (!p) {
+        show(blank, true);
+        text(blank, loading ? "Loading…" : "No pictures of this event are here");
+      }
+      text(caption, p ? `${at + 1} of ${pics.length} · ${time(p.taken)}${started && p.taken ? ` · ${offset((p.taken - started) / 1000)}` : ""} · ${bytes(p.bytes)}` : "");
+      text(word, playing ? "Pause" : "Play");
+      attr(toggle, "data-playing", playing ? "yes" : null);
+      for (const b of [toggle, prev, next, slide]) attr(b, "disabled", pics.length < 2 ? "" : null);
+      attr(slide, "max", Math.max(0, pics.length - 1));
+      if (Number(slide.value) !== at) slide.value = Math.max(at, 0);
+      attr(slide, "aria-valuetext", `${at + 1} of ${pics.length}`);
+      text(rate, `${speed}×`);
+      attr(rate, "aria-label", `Speed ${speed} times`);
+      attr(boxed, "aria-pressed", boxes);
+      show(boxed, pics.some((x) => x.box));
+      show(zip, archived);
+      show(save, p);
+      if (p) {
+        attr(save, "href", p.url);
+        attr(save, "download", `${p.id.replace(/[^A-Za-z0-9-]/g, "_")}.jpg`);
+      }
+      keyed(strip, pics, (x) => x.id, () => thumb((picID) => { pause(); wanted = picID; app.redraw(); }), (t, x) => t.update(x, x === p, pics.indexOf(x)));
+      drawFacts(facts, m, e, archived, pics);
+    },
+  };
+}
+
+const offset = (s) => `${s < 0 ? "−" : "+"}${Math.abs(s).toFixed(1)} s`;
+
+function thumb(choose) {
+  const img = h("img", { loading: "lazy", decoding: "async", alt: "" });
+  let id = "";
+  const button = h("button", { type: "button", class: "thumb", onclick: () => choose(id) }, img);
+  const node = h("li", null, button);
+  return {
+    node,
+    update(p, current, i) {
+      id = p.id;
+      picture(img, p.url, "");
+      attr(button, "aria-label", `Picture ${i + 1}, ${time(p.taken)}`);
+      const was = button.getAttribute("aria-current");
+      attr(button, "aria-current", current ? "true" : null);
+      if (current && !was) node.parentNode?.scrollTo?.({ left: node.offsetLeft - node.parentNode.clientWidth / 2, behavior: "instant" });
+    },
+  };
+}
+
+function drawFacts(list, m, e, archived, pics) {
+  const rows = [
+    ["Trigger", trigger(e?.trigger || archived?.trigger)],
+    ["Lasted", m.phase === "open" ? "still going on" : span(m.duration_s)],
+    ["Changed", percent(m.score ?? e?.score)],
+    ["Pictures", Number.isFinite(m.frames) && m.frames !== pics.length ? `${pics.length} of ${m.frames}` : plural(pics.length, "picture", "pictures")],
+    ["Still to come", m.queued > 0 ? String(m.queued) : ""],
+    ["Given up", m.dropped > 0 ? plural(m.dropped, "picture", "pictures") : ""],
+    ["Held back before", m.suppressed > 0 ? plural(m.suppressed, "trigger", "triggers") : ""],
+    ["Cover chosen", typeof m.cover_why === "string" ? m.cover_why.slice(0, 200) : ""],
+    ["Clock", m.clock === "unsynced" ? "the camera did not know the time" : ""],
+  ].filter(([, v]) => v && v !== "–");
+  keyed(list, rows, ([k]) => k, ([k]) => {
+    const value = h("dd", { id: freshID() });
+    return { node: h("div", null, h("dt", { text: k }), value), value };
+  }, (part, [, v]) => text(part.value, v));
+}

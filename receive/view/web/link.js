@@ -1,0 +1,109 @@
+// The MQTT link: MQTT.js over the server's websocket, with our own reconnect so
+// that the page can tell since when the link is down and when the next try is.
+
+const FIRST = 1000, LONGEST = 15000;
+
+export class Link {
+  state = "connecting"; // connecting, online, lost, denied
+  since = Date.now();
+  nextTry = 0;
+  why = "";
+  #client = null;
+  #pause = FIRST;
+  #timer = 0;
+  #subs;
+
+  /** topics: {filter: qos}; changed() after each change of state; message(topic, payload, retained). */
+  constructor(topics, { changed, message }) {
+    this.#subs = topics;
+    this.changed = changed;
+    this.message = message;
+    addEventListener("online", () => this.retry());
+    document.addEventListener("visibilitychange", () => { if (!document.hidden) this.retry(); });
+  }
+
+  /** Connects, and again after every loss. */
+  connect(user, password) {
+    this.user = user;
+    this.password = password;
+    this.#open();
+  }
+
+  /** Tries now instead of waiting for the next try. */
+  retry() {
+    if (this.state === "lost" && this.nextTry) this.#open();
+  }
+
+  /** Publishes; false while the link is down: a command that comes late is worse than none. */
+  publish(topic, payload, qos = 1) {
+    if (this.state !== "online") return false;
+    this.#client.publish(topic, payload, { qos });
+    return true;
+  }
+
+  #set(state, why = "") {
+    if (this.state !== state) this.since = Date.now();
+    this.state = state;
+    this.why = why;
+    this.changed();
+  }
+
+  #open() {
+    clearTimeout(this.#timer);
+    this.nextTry = 0;
+    this.#close();
+    const url = new URL("mqtt", location.href);
+    url.protocol = url.protocol === "https:" ? "wss:" : "ws:";
+    url.hash = "";
+    const client = globalThis.mqtt.connect(url.href, {
+      clientId: `pirwatch-page-${crypto.getRandomValues(new Uint32Array(2)).join("")}`,
+      username: this.user || undefined, password: this.password || undefined,
+      protocolVersion: 4, clean: true, keepalive: 30, connectTimeout: 15000, reconnectPeriod: 0,
+      timerVariant: "native", resubscribe: false, queueQoSZero: false,
+    });
+    this.#client = client;
+    let why = "";
+    client.on("connect", () => {
+      if (client !== this.#client) return;
+      client.subscribe(Object.fromEntries(Object.entries(this.#subs).map(([f, qos]) => [f, { qos }])), (err, granted) => {
+        if (client !== this.#client) return;
+        if (err || (granted ?? []).some((g) => g.qos > 2)) {
+          why = "The broker refused to let this user read.";
+          client.end(true);
+          return;
+        }
+        this.#pause = FIRST;
+        this.#set("online");
+      });
+    });
+    client.on("message", (topic, payload, packet) => {
+      if (client === this.#client) this.message(topic, payload, packet.retain);
+    });
+    client.on("error", (err) => {
+      if (client !== this.#client) return;
+      if (err?.code === 4 || err?.code === 5) {
+        this.#close();
+        this.#set("denied", this.user ? "The broker refuses this user and password." : "The broker asks for a user and a password.");
+        return;
+      }
+      why ||= String(err?.message ?? err).slice(0, 200);
+    });
+    client.on("close", () => {
+      if (client !== this.#client) return;
+      this.#close();
+      const wait = Math.round(this.#pause * (0.5 + Math.random() / 2));
+      this.#pause = Math.min(LONGEST, this.#pause * 2);
+      this.nextTry = Date.now() + wait;
+      this.#timer = setTimeout(() => this.#open(), wait);
+      this.#set("lost", why);
+    });
+  }
+
+  #close() {
+    const old = this.#client;
+    this.#client = null;
+    if (!old) return;
+    old.on("error", () => {});
+    old.end(true);
+  }
+}

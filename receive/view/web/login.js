@@ -1,0 +1,38 @@
+// The login form. A token after #login= in the address is used at once; it
+// never reaches a server's log, and does not stay in the address.
+
+const form = document.getElementById("login");
+const input = document.getElementById("token");
+const error = document.getElementById("error");
+const button = form.querySelector("button");
+
+async function login(token) {
+  button.disabled = true;
+  error.textContent = "";
+  try {
+    const res = await fetch("api/login", {
+      method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify({ token }),
+    });
+    if (res.ok) {
+      location.replace(location.pathname);
+      return;
+    }
+    const { error: why } = await res.json().catch(() => ({ error: `the server answered ${res.status}` }));
+    error.textContent = `Not logged in: ${why}.`;
+  } catch {
+    error.textContent = "The server does not answer.";
+  }
+  button.disabled = false;
+  input.select();
+}
+
+form.addEventListener("submit", (e) => {
+  e.preventDefault();
+  login(input.value);
+});
+
+const given = new URLSearchParams(location.hash.slice(1)).get("login");
+if (given) {
+  history.replaceState(null, "", location.pathname);
+  login(given);
+}

@@ -1,0 +1,185 @@
+// The view of now: each camera with its newest picture, its switch and button,
+// and the event as its pictures fill in piece by piece.
+
+import { attr, freshID, h, icon, keyed, picture, placeBox, show, text } from "./dom.js";
+import { bytes, moment, percent, plural, span, time, trigger } from "./format.js";
+
+export function nowView(root, app) {
+  const title = h("h1", { class: "unseen", text: "Now" });
+  const grid = h("div", { class: "cameras" });
+  const empty = h("div", { class: "empty" });
+  root.append(title, grid, empty);
+  return {
+    update() {
+      const cameras = [...app.store.cameras.values()];
+      attr(grid, "data-count", Math.min(cameras.length, 2));
+      keyed(grid, cameras, (c) => c.name, (c) => cameraCard(app, c.name), (card, c) => card.update(c));
+      show(empty, cameras.length === 0);
+      if (cameras.length) return;
+      text(empty, {
+        connecting: "Connecting to the broker…",
+        online: `Connected. No camera has spoken under “${app.info.base}/” yet: as soon as one does, it appears here.`,
+        lost: "No link, so no cameras are known yet.", denied: "The broker's login is needed.",
+      }[app.link.state]);
+    },
+  };
+}
+
+function cameraCard(app, name) {
+  const id = freshID();
+  const state = h("span", { class: "state" });
+  const motion = h("span", { class: "motion", text: "Motion" });
+  const img = h("img", { class: "shot", decoding: "async" });
+  const box = h("div", { class: "box", hidden: true });
+  const blank = h("p", { class: "blank" });
+  const caption = h("figcaption");
+  const screen = h("figure", { class: "screen" }, h("div", { class: "frame" }, img, box, blank), caption);
+  const armed = h("button", { type: "button", role: "switch", class: "switch", "aria-checked": "false" }, h("span", { class: "knob" }), h("span", { class: "word" }));
+  const shoot = h("button", { type: "button", class: "primary" }, icon("camera"), h("span", { text: "Take pictures" }));
+  const live = h("button", { type: "button", class: "quiet", "aria-pressed": "false", text: "Live" });
+  const trouble = h("p", { class: "trouble", role: "alert", hidden: true });
+  const eventTitle = h("h3");
+  const eventMeta = h("p", { class: "soft" });
+  const eventLink = h("a", { class: "more", text: "Play" });
+  const tiles = h("ol", { class: "tiles" });
+  const burst = h("section", { class: "burst", "aria-labelledby": `${id}e` }, h("div", { class: "row" }, h("div", null, eventTitle, eventMeta), eventLink), tiles);
+  eventTitle.id = `${id}e`;
+  const node = h("article", { class: "camera", "aria-labelledby": id },
+    h("header", null, h("h2", { id, text: name }), motion, state), screen,
+    h("div", { class: "controls" }, armed, shoot, live), trouble, burst);
+
+  const camera = () => app.store.cameras.get(name);
+  let showLive = false;
+  const no = (what) => { camera().unanswered = what; app.redraw(); };
+  armed.addEventListener("click", () => {
+    const to = (camera().pending.get("armed")?.value ?? camera().armed) === "ON" ? "OFF" : "ON";
+    if (!app.set(camera(), "armed", to)) no("armed");
+  });
+  shoot.addEventListener("click", () => {
+    if (!app.command(camera(), "capture", "PRESS")) return no("capture");
+    camera().asked = Date.now();
+    camera().unanswered = "";
+    app.redraw();
+  });
+  live.addEventListener("click", () => { showLive = !showLive; app.redraw(); });
+
+  return {
+    node,
+    update(c) {
+      const offline = c.status === "offline";
+      const since = c.statusAt ? ` since ${moment(new Date(c.statusAt))}` : "";
+      text(state, c.status === "online" ? "Online" : offline ? `Offline${since}` : "Not heard of yet");
+      attr(state, "data-state", c.status === "online" ? "online" : "offline");
+      show(motion, c.motion === "ON" && !offline);
+      attr(node, "data-motion", c.motion === "ON" && !offline ? "on" : null);
+
+      const p = c.newest;
+      const isLive = showLive && c.live;
+      const source = isLive ? c.live.url : p?.url || c.cover?.url || c.live?.url || "";
+      picture(img, source, isLive ? `Live picture of ${name}` : `Newest picture of ${name}`);
+      attr(img, "data-sha256", !isLive && p?.url ? p.sha256 : null);
+      attr(img, "data-pic", !isLive && p?.url ? p.id : null);
+      placeBox(box, isLive || !p?.url ? null : p.box);
+      show(blank, !source);
+      text(blank, offline ? "Offline, and no picture yet" : "No picture yet");
+      text(caption, isLive ? `Live, ${time(new Date(c.live.at))}`
+        : p?.url ? `${moment(p.taken)} · picture ${p.seq + 1} · ${plural(p.size, "piece", "pieces")} · ${bytes(p.bytes)}`
+          : c.cover ? `Cover of the last event${c.lastEvent ? `, ${moment(new Date(c.lastEvent.started_at))}` : ""}` : "");
+      show(caption, caption.textContent !== "");
+      show(live, c.live);
+      attr(live, "aria-pressed", showLive);
+
+      const pending = c.pending.get("armed");
+      const on = (pending?.value ?? c.armed) === "ON";
+      attr(armed, "aria-checked", on);
+      attr(armed, "aria-busy", pending ? "true" : null);
+      attr(armed, "disabled", c.armed === "" ? "" : null);
+      text(armed.querySelector(".word"), pending ? (on ? "Arming…" : "Disarming…") : c.armed === "" ? "Armed: unknown" : on ? "Armed" : "Disarmed");
+      attr(armed, "aria-label", `${name} armed`);
+      attr(shoot, "aria-busy", c.asked ? "true" : null);
+      text(shoot.querySelector("span"), c.asked ? "Asked…" : "Take pictures");
+
+      const faults = troubles(app, c);
+      show(trouble, faults !== "");
+      text(trouble, faults);
+      drawEvent(app, c);
+    },
+  };
+
+  function drawEvent(app, c) {
+    const e = c.events.get(c.current);
+    show(burst, e);
+    if (!e) return;
+    const pics = [...e.pics.values()].sort((a, b) => a.seq - b.seq);
+    const done = pics.filter((p) => p.state === "done").length;
+    const lost = pics.filter((p) => p.state === "lost").length;
+    const m = e.summary;
+    const open = m ? m.phase === "open" : c.motion === "ON";
+    text(eventTitle, `${open ? "Event now" : "Last event"}, ${moment(e.started ?? new Date(e.seen))}`);
+    const parts = [trigger(e.trigger)];
+    if (Number.isFinite(m?.duration_s) && !open) parts.push(span(m.duration_s));
+    if (Number.isFinite(e.score)) parts.push(percent(e.score) + " changed");
+    const total = Math.max(pics.length, Number.isFinite(m?.frames) ? m.frames : 0);
+    if (pics.length) parts.push(`${done} of ${plural(total, "picture", "pictures")}`);
+    if (lost) parts.push(`${lost} incomplete`);
+    if (m?.queued > 0) parts.push(`${m.queued} still to come`);
+    if (m?.dropped > 0) parts.push(`${m.dropped} given up`);
+    if (m?.suppressed > 0) parts.push(`${plural(m.suppressed, "trigger", "triggers")} held back`);
+    text(eventMeta, parts.filter((x) => x && x !== "–").join(" · "));
+    attr(eventLink, "href", `#event/${encodeURIComponent(name)}/${encodeURIComponent(e.id)}`);
+    attr(eventLink, "aria-label", `Play this event of ${name}`);
+    show(eventLink, pics.length);
+    keyed(tiles, pics, (p) => p.id, () => tile(app, camera, e.id), (t, p) => t.update(p));
+  }
+}
+
+/** What an owner should know is wrong, in words. */
+function troubles(app, c) {
+  const f = c.health ?? {};
+  const out = [];
+  if (c.unanswered) {
+    out.push(app.link.state !== "online" ? "Not sent: there is no link to the broker."
+      : `The camera did not answer (${{ armed: "arming", capture: "taking pictures" }[c.unanswered] ?? c.unanswered}).`);
+  }
+  if (c.status === "online") {
+    if (typeof f.camera === "string" && !["ok", "starting", "off", "idle"].includes(f.camera)) out.push(`Camera ${f.camera}${f.camera_error ? `: ${String(f.camera_error).slice(0, 200)}` : ""}.`);
+    if (["chattering", "stuck", "missing"].includes(f.sensor)) out.push(`Motion sensor ${f.sensor}.`);
+    if (typeof f.disk === "string" && f.disk !== "ok") out.push(`Disk ${f.disk.slice(0, 40)}.`);
+    if (f.queue_pictures > 20) out.push(`${f.queue_pictures} pictures wait for the broker.`);
+  }
+  return out.join(" ");
+}
+
+/** One picture of the event: its pieces as a bar until it is whole. */
+function tile(app, camera, eventID) {
+  const img = h("img", { decoding: "async" });
+  const bar = h("progress", { max: 1, value: 0 });
+  const word = h("span", { class: "word" });
+  const link = h("a", { class: "thumb" }, img, bar, word);
+  const again = h("button", { type: "button", class: "quiet", text: "Ask again", hidden: true });
+  const node = h("li", null, link, again);
+  let pic = null;
+  again.addEventListener("click", () => {
+    if (!app.command(camera(), "resend", JSON.stringify({ pic_id: pic.id }))) return;
+    pic.state = "coming";
+    app.redraw();
+  });
+  return {
+    node,
+    update(p) {
+      pic = p;
+      attr(node, "data-state", p.state);
+      attr(node, "data-pic", p.id);
+      attr(node, "data-sha256", p.sha256 || null);
+      picture(img, p.url, "");
+      show(bar, p.state === "coming");
+      attr(bar, "max", Math.max(p.size, 1));
+      bar.value = Math.min(p.have, p.size);
+      attr(bar, "aria-label", `Pieces of picture ${p.seq + 1}`);
+      text(word, p.state === "done" ? time(p.taken) : p.state === "lost" ? (p.reason || `${p.have} of ${p.size}`) : `${p.have} of ${p.size}`);
+      attr(link, "aria-label", `Picture ${p.seq + 1}, ${p.state === "done" ? "whole" : p.state === "lost" ? `incomplete, ${p.have} of ${p.size} pieces` : "coming"}`);
+      if (p.state === "done") attr(link, "href", `#event/${encodeURIComponent(camera().name)}/${encodeURIComponent(eventID)}/${encodeURIComponent(p.id)}`);
+      show(again, p.state === "lost");
+    },
+  };
+}
