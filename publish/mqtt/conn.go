@@ -4,6 +4,8 @@ import (
 	"errors"
 	"io"
 	"net"
+	"os"
+	"strings"
 	"sync"
 	"time"
 )
@@ -206,15 +208,22 @@ func (c *conn) reason(err error) error {
 	if c.err != nil && !errors.Is(c.err, errClosed) {
 		err = c.err
 	}
-	if errors.Is(err, io.EOF) {
+	switch {
+	case errors.Is(err, io.EOF):
 		return ErrClosedByBroker
+	case errors.Is(err, os.ErrDeadlineExceeded) || strings.Contains(err.Error(), "pingresp not received"):
+		return ErrSilent
 	}
 	return err
 }
 
-// ErrClosedByBroker is the end of a link that the broker closed without a word,
-// as it does when another client comes with the same id.
-var ErrClosedByBroker = errors.New("the broker closed the connection")
+var (
+	// ErrClosedByBroker is the end of a link that the broker closed without a
+	// word, as it does when another client comes with the same id.
+	ErrClosedByBroker = errors.New("the broker closed the connection")
+	// ErrSilent is the end of a link on which nothing moved any more.
+	ErrSilent = errors.New("the broker no longer answers")
+)
 
 // Close ends the connection; what waits is sent first only where the client
 // has said goodbye.

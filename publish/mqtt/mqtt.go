@@ -39,7 +39,7 @@ type Options struct {
 	Will               *Will
 	CleanSession       bool
 
-	KeepAlive      time.Duration // default 10 s; a dead link is noticed after at most 2.5 times this
+	KeepAlive      time.Duration // default 15 s; a dead link is noticed within twice this
 	WriteTimeout   time.Duration // without progress on a write; default 20 s
 	ConnectTimeout time.Duration // until the broker has accepted; default 20 s
 
@@ -95,7 +95,7 @@ func Connect(ctx context.Context, o Options, onMessage func(Message)) (*Link, er
 	if err != nil {
 		return nil, err
 	}
-	def(&o.KeepAlive, 10*time.Second)
+	def(&o.KeepAlive, 15*time.Second)
 	def(&o.WriteTimeout, 20*time.Second)
 	def(&o.ConnectTimeout, 20*time.Second)
 	if o.Dial == nil {
@@ -134,7 +134,7 @@ func Connect(ctx context.Context, o Options, onMessage func(Message)) (*Link, er
 	p.SetConnectRetry(false)
 	p.SetStore(noStore{})
 	p.SetKeepAlive(o.KeepAlive)
-	p.SetPingTimeout(o.KeepAlive)
+	p.SetPingTimeout(o.KeepAlive / 2)
 	p.SetConnectTimeout(o.ConnectTimeout)
 	p.SetWriteTimeout(writeWait)
 	// In order, for commands; the handler below never blocks on a dead link.

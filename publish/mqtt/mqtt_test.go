@@ -237,7 +237,7 @@ func TestConnectSays(t *testing.T) {
 	defer l.Close(t.Context())
 	p := <-said
 	if p.ProtocolVersion != 4 || p.ClientIdentifier != "c" || p.Username != "u" || string(p.Password) != "p" || p.CleanSession ||
-		p.WillTopic != "w" || string(p.WillMessage) != "x" || p.WillQos != 1 || !p.WillRetain || p.Keepalive != 10 {
+		p.WillTopic != "w" || string(p.WillMessage) != "x" || p.WillQos != 1 || !p.WillRetain || p.Keepalive != 15 {
 		t.Errorf("CONNECT %+v", p)
 	}
 }
@@ -272,8 +272,8 @@ func TestHalfOpenIsNoticed(t *testing.T) {
 				if took := time.Since(start); took > 30*time.Second {
 					t.Errorf("noticed after %v", took)
 				}
-				if l.Err() == nil {
-					t.Error("lost without a reason")
+				if err := l.Err(); !errors.Is(err, ErrSilent) {
+					t.Errorf("lost with %v", err)
 				}
 				close(end)
 				l.Close(t.Context())
