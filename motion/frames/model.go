@@ -8,6 +8,8 @@ const (
 	strong = 2 // above the threshold
 	moving = 4 // differs from half a second ago as well
 	object = 8 // part of something that moves along a path
+
+	ratioAt = 4 // above: the difference in quarters of the threshold, at most 15
 )
 
 const (
@@ -103,6 +105,9 @@ func (m *model) learn(seen int) {
 	k := int32(min(seen, 8))
 	for i, c := range m.cells {
 		diff := int32(c)<<bgBits - m.bg[i]
+		// What passes through must not become background or noise at once.
+		most := (3*int32(m.noise[i]) + 2<<8) << (bgBits - 8)
+		diff = max(-most, min(diff, most))
 		m.bg[i] += diff / k
 		dev := abs(diff) >> (bgBits - 8)
 		dev += dev >> 2
@@ -165,7 +170,7 @@ func (m *model) differ(l *light, f *Fine) float64 {
 			if abs(int32(val)-int32(ago[x]))*2 > t {
 				class |= moving
 			}
-			row[x] = class
+			row[x] = class | uint8(min(diff*4/t, 15))<<ratioAt
 		}
 	}
 	return float64(n) / float64(m.watchedCells)

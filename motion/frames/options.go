@@ -26,6 +26,7 @@ type Options struct {
 // same at 1 and at 15 frames a second. docs/detection.md tells how each was
 // found and what it buys.
 type Fine struct {
+	MV float64
 	// Learn is how long the first background is gathered before anything is
 	// reported.
 	Learn time.Duration
@@ -47,6 +48,10 @@ type Fine struct {
 	// Evidence is how much an object must show before it is motion: one frame of
 	// an object of the smallest size counts 1, of a larger one up to 3.
 	Evidence float64
+	// Caution is how many times larger still an object must be just after the
+	// first background, or that of a changed scene, was gathered: how restless
+	// the scene is shows only with time.
+	Caution float64
 	// Travel is how far an object must get from where it was first seen, as a
 	// multiple of the square root of its area; what is much larger than the
 	// smallest object needs less.
@@ -79,8 +84,9 @@ func Defaults() Options {
 			Floor:      3,
 			Noise:      5,
 			Shake:      0.25,
-			Trust:      0.2,
-			Evidence:   5,
+			Trust:      0.35,
+			Evidence:   3,
+			Caution:    2,
 			Travel:     0.3,
 			Clutter:    1.5,
 			Flat:       0.75,
@@ -128,7 +134,7 @@ func (o Options) check() error {
 		v, lo, hi float64
 	}{
 		{"floor", f.Floor, 0.5, 100}, {"noise", f.Noise, 1, 50}, {"shake", f.Shake, 0, 2}, {"trust", f.Trust, 0, 2},
-		{"evidence", f.Evidence, 1, 100}, {"travel", f.Travel, 0, 5}, {"clutter", f.Clutter, 0, 20},
+		{"evidence", f.Evidence, 1, 100}, {"caution", f.Caution, 0, 20}, {"travel", f.Travel, 0, 5}, {"clutter", f.Clutter, 0, 20},
 		{"flat", f.Flat, 0.1, 1}, {"outline", f.Outline, 0, 4}, {"scene", f.Scene, 0.05, 1},
 	} {
 		if !(n.v >= n.lo && n.v <= n.hi) {

@@ -33,6 +33,7 @@ func (s *scene) judge(d *Detector, changed, dt float64) string {
 	s.left -= dt
 	s.since += dt
 	m.relearn()
+	m.age = f.Learn.Seconds()
 	if s.left <= 0 {
 		s.changed = 0
 	}

@@ -4,7 +4,8 @@ import "math"
 
 const (
 	maxTracks = 24
-	lingerS   = 4 // seconds after which a thing that stays where it is is restless
+	cautionS  = 1.5 // seconds in which caution falls to a third
+	lingerS   = 2   // seconds after which a thing that stays where it is is restless
 )
 
 // track is something that was seen in one frame and looked for in the next.
@@ -45,12 +46,13 @@ func (t *tracker) follow(f *finder, m *model, fine *Fine, minCells, dt float64, 
 	}
 	t.clutter.fade(dt)
 	var best *blob
+	caution := 1 + fine.Caution*math.Exp((fine.Learn.Seconds()-m.age)/cautionS)
 	// Frames close in time say less that is new.
 	step := min(max(dt/0.1, 0.5), 3)
 	reach := 2 + int(0.5*dt*float64(m.w))
 	for i := range f.blobs {
 		b := &f.blobs[i]
-		b.size = float64(b.strong) + float64(b.area-b.strong)/2
+		b.size = SZ(b, int(fine.MV))
 		if b.size < minCells {
 			b.why = whySmall
 			continue
@@ -67,7 +69,7 @@ func (t *tracker) follow(f *finder, m *model, fine *Fine, minCells, dt float64, 
 			b.why = whyLight
 			continue
 		}
-		need := max(minCells, fine.Clutter*t.clutter.at(m, b))
+		need := max(minCells, fine.Clutter*t.clutter.at(m, b)) * caution
 		tr := t.match(b, reach)
 		if tr == nil {
 			b.why = whyClutter
@@ -94,7 +96,7 @@ func (t *tracker) follow(f *finder, m *model, fine *Fine, minCells, dt float64, 
 				tr.confirmed, tr.proven = true, true
 				tr.ox, tr.oy, tr.stay = b.cx, b.cy, 0
 			}
-		} else if tr.stay > lingerS {
+		} else if tr.stay > lingerS && b.size < 8*need {
 			tr.confirmed = false
 		}
 		b.confirmed = tr.confirmed
@@ -164,4 +166,24 @@ func (t *tracker) match(b *blob, reach int) *track {
 		found = &t.tracks[len(t.tracks)-1]
 	}
 	return found
+}
+
+func SZ(b *blob, MV int) float64 {
+	m := float64(b.mass) / 4
+	s, w := float64(b.strong), float64(b.area-b.strong)
+	switch MV {
+	case 1:
+		return min(m, 3*s)/2 + w/4
+	case 2:
+		return min(m, 3*s) / 2
+	case 3:
+		return (m - s) * 1.0
+	case 4:
+		return (m - s/2) * 0.75
+	case 5:
+		return min(m/2, s) + w/4
+	case 6:
+		return m/2 + w/8
+	}
+	return s + w/2
 }
