@@ -76,7 +76,7 @@ func (t *tracker) follow(f *finder, m *model, fine *Fine, minCells, dt float64, 
 			continue
 		}
 		tr.x0, tr.y0, tr.x1, tr.y1 = b.x0, b.y0, b.x1, b.y1
-		tr.size = max(tr.size, b.size)
+		tr.size = max(tr.size, min(b.size, float64(b.moving)))
 		tr.extent = max(tr.extent, b.x1-b.x0+1, b.y1-b.y0+1)
 		tr.age += dt
 		tr.seen++
