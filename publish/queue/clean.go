@@ -72,8 +72,9 @@ func (q *Queue) worthCleaning(g *segment) bool {
 	return g.used <= g.blocks*3/4 && used <= total/4*3 || g.used <= g.blocks/4
 }
 
-// clean copies the records of a segment to the active or the spare one and frees it. The
-// copies are synced before the originals are removed. Called with disk held.
+// clean copies the records of a segment to the active or the spare one and
+// frees it. The copies are synced before the originals are removed. Called
+// with disk held.
 func (q *Queue) clean(g *segment) error {
 	s := q.store
 	q.mu.Lock()
@@ -90,25 +91,15 @@ func (q *Queue) clean(g *segment) error {
 		}
 	}
 	for i := range group {
-		w := &group[i]
-		var err error
-		w.item.Meta, w.item.Body, err = s.read(w.loc, w.e.key, w.item.Event, w.e.size)
-		if err != nil {
-			q.mu.Lock()
-			if !w.e.gone {
-				q.unreadable(w.e, err)
-			}
-			q.mu.Unlock()
-			if err == errCorrupt {
-				continue
+		if err := q.move(&group[i]); err != nil {
+			// The originals stay; the copies must not outlive them.
+			for _, w := range group[:i] {
+				if w.written {
+					s.mark(w.loc)
+				}
 			}
 			return err
 		}
-		w.loc, err = s.append(w.record(), w.item.Body)
-		if err != nil {
-			return err
-		}
-		w.item.Meta, w.item.Body, w.written = nil, nil, true
 	}
 	if err := q.finish(group); err != nil {
 		return err
@@ -116,6 +107,26 @@ func (q *Queue) clean(g *segment) error {
 	// What the index does not know is none of the queue's.
 	g.live, g.used, g.dirty = 0, 0, true
 	return q.flush(false)
+}
+
+// move copies one record into the active segment; a damaged one is given up.
+func (q *Queue) move(w *writing) error {
+	meta, body, err := q.store.read(w.loc, w.e.key, w.item.Event, w.e.size)
+	if err != nil {
+		q.mu.Lock()
+		defer q.mu.Unlock()
+		if !w.e.gone {
+			q.unreadable(w.e, err)
+		}
+		if err == errCorrupt {
+			return nil
+		}
+		return err
+	}
+	w.item.Meta = meta
+	w.loc, err = q.store.append(w.record(), body)
+	w.written = err == nil
+	return err
 }
 
 // giveUp drops the least item of all; OnDrop is told when the disk is let go.

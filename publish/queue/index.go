@@ -137,6 +137,9 @@ func (q *Queue) remove(e *entry) {
 	q.items = slices.Delete(q.items, i, i+1)
 	q.leave(e)
 	q.bytes -= e.size
+	if q.hooks.left != nil {
+		q.hooks.left(e.key)
+	}
 	if e.spooled() {
 		q.removals = append(q.removals, e.loc)
 		q.kickSpooler()

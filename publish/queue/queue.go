@@ -144,19 +144,20 @@ type drop struct {
 	n     int
 }
 
-// hooks let tests know what is on disk for good. Called with disk held.
+// hooks let tests know what is on disk for good.
 type hooks struct {
-	synced  func(k key, l loc)
-	removed func(l loc)
+	synced  func(k key, l loc) // a record and all before it is safe
+	left    func(k key)        // an item left the queue; its record may be found still
+	removed func(l loc)        // a record will not be found again
 }
 
 // Open opens the queue in o.Dir and recovers what it holds. A folder that
 // another process holds or that may not be written is an error; a disk that is
 // full, read-only or failing is not: the queue starts in RAM and heals. log
 // may be nil.
-func Open(o Options, log *slog.Logger) (*Queue, error) { return open(o, log, osFS{}) }
+func Open(o Options, log *slog.Logger) (*Queue, error) { return open(o, log, osFS{}, hooks{}) }
 
-func open(o Options, log *slog.Logger, fsys fileSystem) (*Queue, error) {
+func open(o Options, log *slog.Logger, fsys fileSystem, h hooks) (*Queue, error) {
 	if err := o.check(); err != nil {
 		return nil, err
 	}
@@ -166,6 +167,7 @@ func open(o Options, log *slog.Logger, fsys fileSystem) (*Queue, error) {
 	q := &Queue{
 		o:      o,
 		log:    log,
+		hooks:  h,
 		wake:   make(chan struct{}, 1),
 		kick:   make(chan struct{}, 1),
 		byKey:  map[key]*entry{},

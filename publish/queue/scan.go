@@ -42,7 +42,7 @@ func (s *store) scan() (*scanned, error) {
 	if err != nil {
 		return nil, err
 	}
-	s.segments, s.active, s.touched, s.scanned = nil, nil, nil, true
+	s.segments, s.active, s.touched, s.suspect, s.scanned = nil, nil, nil, 0, true
 	all := &scanned{}
 	for _, name := range names {
 		number, ok := segmentNumber(name)
@@ -126,6 +126,12 @@ func (s *store) scanSegment(number uint16, all *scanned) (*segment, error) {
 		records = g.adopt(records)
 		if len(records) > 0 {
 			all.headerless++
+		}
+	}
+	// A bit may stand where a write failed: nothing more goes there.
+	for n := uint32(slots); n < g.blocks; n++ {
+		if g.bitmap.has(n) {
+			g.next = n + 1
 		}
 	}
 	all.unreadable += w.errors

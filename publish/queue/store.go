@@ -38,13 +38,13 @@ type loc struct {
 type segment struct {
 	number uint16
 	slot
-	at        int    // slot of the newest header, 0 or 1
+	at        int    // slot of the newest synced header, 0 or 1
 	size      uint32 // blocks that the file has
 	next      uint32 // block for the next record
 	live      int    // records not removed
 	used      uint32 // blocks of these
 	dirty     bool   // the bitmap or the life is newer than the header on disk
-	unsynced  bool   // the header was written after the last sync
+	fresh     bool   // the other slot holds a newer header, not yet synced
 	file      file   // open for writing, or nil
 	freshName bool   // the file was made after the last sync of the folder
 	foreign   bool   // of a newer version: left alone
@@ -64,6 +64,7 @@ type store struct {
 	noGrowth bool   // the file system is full: no file may grow
 	wseq     uint64 // last given
 	synced   uint64 // every record up to this wseq is synced
+	suspect  uint64 // a record that failed to be written, whose removal is not on disk yet; 0 = none
 	head     []byte // scratch
 	lock     io.Closer
 	newLife  func() uint64
@@ -156,7 +157,7 @@ func (s *store) append(r record, body []byte) (loc, error) {
 	if err := s.openForWrite(g); err != nil {
 		return loc{}, err
 	}
-	if g.unsyncedStart() {
+	if g.unstarted() {
 		if err := s.writeSlot(g); err != nil {
 			return loc{}, err
 		}
@@ -173,14 +174,15 @@ func (s *store) append(r record, body []byte) (loc, error) {
 	s.touch(g)
 	if err := s.writeRecord(g, l, &r, body); err != nil {
 		s.mark(l)
+		s.suspect = cmp.Or(s.suspect, s.wseq)
 		return loc{}, err
 	}
 	g.size = max(g.size, g.next)
 	return l, nil
 }
 
-// unsyncedStart says whether the segment's life has no header in the file yet.
-func (g *segment) unsyncedStart() bool { return g.next == slots && g.dirty }
+// unstarted says whether the segment's life has no header in the file yet.
+func (g *segment) unstarted() bool { return g.next == slots && g.dirty }
 
 // writeRecord writes the head with the body's start, the body's whole blocks
 // from where they lie, and its end padded with zeros.
@@ -215,26 +217,18 @@ func (s *store) writeRecord(g *segment, l loc, r *record, body []byte) error {
 var zeros [block]byte
 
 // writeSlot writes the segment's header into the slot that does not hold the
-// newest. That one must be synced before, or a power cut could tear both.
+// newest synced one, so that a power cut finds one of the two whole.
 func (s *store) writeSlot(g *segment) error {
 	if err := s.openForWrite(g); err != nil {
 		return err
 	}
-	if g.unsynced {
-		if err := s.sync(); err != nil {
-			return err
-		}
-		if err := s.openForWrite(g); err != nil {
-			return err
-		}
-	}
-	g.count++
 	s.touch(g)
-	g.unsynced = true
+	g.count++
+	g.dirty, g.fresh = true, false
 	if _, err := g.file.WriteAt(g.encode(), int64(1-g.at)*block); err != nil {
 		return err
 	}
-	g.at, g.dirty = 1-g.at, false
+	g.dirty, g.fresh = false, true
 	g.size = max(g.size, slots)
 	return nil
 }
@@ -254,14 +248,19 @@ func (s *store) sync() error {
 		}
 	}
 	for _, g := range s.touched {
-		g.unsynced, g.freshName = false, false
+		if g.fresh {
+			g.at = 1 - g.at
+		}
+		g.fresh, g.freshName = false, false
 		if g != s.active {
 			g.file.Close()
 			g.file = nil
 		}
 	}
 	s.touched = s.touched[:0]
-	s.synced = wseq
+	if s.synced = wseq; s.suspect != 0 {
+		s.synced = s.suspect - 1
+	}
 	return nil
 }
 
@@ -306,6 +305,7 @@ func (s *store) flush(all bool) error {
 	if !written {
 		return nil
 	}
+	s.suspect = 0
 	return s.sync()
 }
 
