@@ -1,0 +1,37 @@
+# What a developer runs. "make" alone lists it.
+
+.PHONY: help build test race lint deb deb-check lab sizes clean
+
+help: ## list the targets
+	@sed -n 's/^\([a-z-]*\):.*## /make \1\t/p' Makefile | expand -t 18
+
+build: ## build pirwatch for this machine
+	CGO_ENABLED=0 go build -trimpath -o pirwatch ./cmd/pirwatch
+
+test: ## run the tests that need nothing but Go
+	go test ./...
+
+race: ## the same with the race detector
+	go test -race ./...
+
+lint: ## vet, format and the rules of .golangci.yml
+	go vet ./...
+	@test -z "$$(gofmt -l $$(git ls-files '*.go'))" || { gofmt -l $$(git ls-files '*.go'); exit 1; }
+	@if command -v golangci-lint > /dev/null; then golangci-lint run; else echo "golangci-lint is not installed: skipped"; fi
+
+deb: ## build the Debian packages for arm64, armhf and amd64 into dist/
+	systemd/deb/build
+
+deb-check: deb ## lintian over the packages, and that they come out the same twice
+	test/tools/check-deb
+
+lab: ## install, upgrade and purge the package on real systems in containers (root, minutes)
+	go test -tags lab -count=1 -timeout 40m -v -run TestContainer ./test/lab
+
+sizes: ## build for every Pi and print the stripped sizes
+	@for t in amd64/ arm64/ arm/6 386/; do \
+		CGO_ENABLED=0 GOOS=linux GOARCH=$${t%/*} GOARM=$${t#*/} go build -trimpath -ldflags '-s -w' -o dist/size ./cmd/pirwatch && \
+		printf '%-8s %s bytes\n' "$$t" "$$(stat -c %s dist/size)"; rm -f dist/size; done
+
+clean: ## remove what was built
+	rm -rf dist pirwatch
