@@ -33,9 +33,21 @@ func (t *valueTable) build(s *spec) {
 	}
 }
 
+// buildDC fills the table with DC differences: skip | miss, or skip and the value.
+func (t *valueTable) buildDC(s *spec) {
+	for i := range t {
+		t[i] = miss << skipBits
+		b := uint32(i) << (32 - valueWindow)
+		if diff, n := s.slowDC(b); n > 0 && n <= valueWindow {
+			t[i] = uint32(n) | uint32(diff)<<16
+		}
+	}
+}
+
 // coder is what decoding a component's blocks with values takes.
 type coder struct {
 	dc, ac *spec
+	first  *valueTable // DC differences
 	values *valueTable
 	skip   *acTable
 	quant  *[64]uint16
@@ -55,11 +67,14 @@ type reader struct {
 func (r *reader) block(c *coder, co *[64]int32, upTo int) (last int, err error) {
 	buf := r.buf
 	acc, n, p := fill(buf, r.acc, r.n, r.p)
-	diff, l := c.dc.slowDC(uint32(acc >> 32))
-	if l == 0 {
-		return 0, errCode
+	e := c.first[acc>>(64-valueWindow)]
+	diff, l := int32(e)>>16, uint(e&skipMask)
+	if e&(miss<<skipBits) != 0 {
+		if diff, l = c.dc.slowDC(uint32(acc >> 32)); l == 0 {
+			return 0, errCode
+		}
 	}
-	acc <<= l
+	acc <<= l & 63
 	n -= l
 	c.pred += diff
 	co[0] = int32(int16(c.pred)) * int32(c.quant[0])

@@ -16,7 +16,8 @@ type Decoder struct {
 	h      header
 	dc, ac [4]spec
 	acTabs [4]built[acTable]
-	values [4]built[valueTable]
+	values [4]built[valueTable] // of AC slots
+	firsts [4]built[valueTable] // of DC slots
 
 	luma       lumaCoder
 	chroma     [16]built[chromaTable] // by slots of DC and AC tables

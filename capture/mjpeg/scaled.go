@@ -18,10 +18,23 @@ func (d *Decoder) valuesFor(slot int) *valueTable {
 	return b.table
 }
 
+// firstFor is valuesFor for DC differences.
+func (d *Decoder) firstFor(slot int) *valueTable {
+	b := &d.firsts[slot]
+	if b.table == nil {
+		b.table = new(valueTable)
+	} else if b.dc == d.dc[slot].version {
+		return b.table
+	}
+	b.table.buildDC(&d.dc[slot])
+	b.dc = d.dc[slot].version
+	return b.table
+}
+
 func (d *Decoder) coderFor(c *component) coder {
 	return coder{
 		dc: &d.dc[c.dc], ac: &d.ac[c.ac],
-		values: d.valuesFor(c.ac), skip: d.acFor(c.ac),
+		first: d.firstFor(c.dc), values: d.valuesFor(c.ac), skip: d.acFor(c.ac),
 		quant: &d.h.quant[c.quant],
 	}
 }

@@ -25,7 +25,12 @@ import (
 	"runtime"
 	"slices"
 	"strings"
+
+	"pirwatch/test/bench/decode/footage"
 )
+
+// perClip is how many frames of each clip are measured.
+const perClip = 20
 
 //go:embed peer/libjpeg.c
 var peerSource []byte
@@ -73,7 +78,7 @@ func bench(rounds int, limit float64, whole bool) error {
 		"frames", "from", "bytes", "libjpeg", "pirwatch", "pirwatch 386", "image/jpeg", "allocs", "output")
 	bad := false
 	for _, size := range [][2]int{{640, 480}, {1280, 720}, {1920, 1080}} {
-		rgb, from := rawFrames(size[0], size[1])
+		rgb, from := footage.Frames(size[0], size[1], perClip)
 		for _, vs := range []int{2, 1} {
 			if vs == 1 && peer == "" {
 				continue
