@@ -410,6 +410,7 @@ func TestZip(t *testing.T) {
 	}{
 		{"event", func(b *bytes.Buffer) error { return a.ZipEvent(b, "a/b", "E") }, "E.json E-00.jpg E-01.jpg"},
 		{"day", func(b *bytes.Buffer) error { return a.ZipDay(b, "a/b", "2026-11-22") }, "E.json E-00.jpg E-01.jpg F.json F-00.jpg"},
+		{"day of all cameras", func(b *bytes.Buffer) error { return a.ZipDay(b, "", "2026-11-22") }, "E.json E-00.jpg E-01.jpg F.json F-00.jpg"},
 	} {
 		var b bytes.Buffer
 		if err := c.write(&b); err != nil {

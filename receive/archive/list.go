@@ -168,7 +168,7 @@ func (a *Archive) dirs(dir string) iter.Seq[string] {
 
 // Cameras lists the cameras that the archive has pictures of, by name.
 func (a *Archive) Cameras() []string {
-	var names []string
+	names := []string{}
 	for _, k := range a.oldestFirst() {
 		if name, ok := decode(k.camera); ok && !slices.Contains(names, name) {
 			names = append(names, name)

@@ -16,31 +16,49 @@ func (a *Archive) ZipEvent(w io.Writer, camera, eventID string) error {
 	if err != nil {
 		return err
 	}
-	return a.zip(w, k, []*group{g})
+	z := zip.NewWriter(w)
+	if err := a.zip(z, k, []*group{g}); err != nil {
+		return err
+	}
+	return z.Close()
 }
 
-// ZipDay writes all of a camera's day, a date as Days gives it, as a ZIP file.
+// ZipDay writes all of a camera's day, or with "" of every camera's, as a ZIP
+// file; date is as Days gives it.
 func (a *Archive) ZipDay(w io.Writer, camera, date string) error {
-	cam, err := encode("camera", camera)
-	if err != nil {
-		return refusal{err}
+	cam := ""
+	if camera != "" {
+		var err error
+		if cam, err = encode("camera", camera); err != nil {
+			return refusal{err}
+		}
 	}
 	if !isDay(date) {
 		return refusal{fmt.Errorf("archive: %.20q is no day: want YYYY-MM-DD", date)}
 	}
-	k := dayKey{cam, date}
-	groups, err := a.group(k)
-	if err != nil {
-		return fmt.Errorf("archive: read %s of %s: %w", date, camera, a.told(err))
+	var z *zip.Writer
+	for _, k := range a.oldestFirst() {
+		if k.day != date || (cam != "" && k.camera != cam) {
+			continue
+		}
+		groups, err := a.group(k)
+		if err != nil {
+			return fmt.Errorf("archive: read %s of %s: %w", date, k.camera, a.told(err))
+		}
+		if z == nil && len(groups) > 0 {
+			z = zip.NewWriter(w)
+		}
+		if err := a.zip(z, k, groups); err != nil {
+			return err
+		}
 	}
-	if len(groups) == 0 {
+	if z == nil {
 		return fmt.Errorf("archive: %s of %.40q: %w", date, camera, fs.ErrNotExist)
 	}
-	return a.zip(w, k, groups)
+	return z.Close()
 }
 
-func (a *Archive) zip(w io.Writer, k dayKey, groups []*group) error {
-	z := zip.NewWriter(w)
+func (a *Archive) zip(z *zip.Writer, k dayKey, groups []*group) error {
 	for _, g := range groups {
 		for _, f := range g.files {
 			if err := a.zipFile(z, path.Join(k.camera, k.day, f.file), f); errors.Is(err, fs.ErrNotExist) {
@@ -50,7 +68,7 @@ func (a *Archive) zip(w io.Writer, k dayKey, groups []*group) error {
 			}
 		}
 	}
-	return z.Close()
+	return nil
 }
 
 func (a *Archive) zipFile(z *zip.Writer, name string, f file) error {

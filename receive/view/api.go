@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"net/url"
 	"strconv"
+	"strings"
 	"time"
 
 	"pirwatch/receive/archive"
@@ -88,11 +89,14 @@ func (s *Server) events(w http.ResponseWriter, r *http.Request) {
 	q := r.URL.Query()
 	if id := q.Get("event"); id != "" {
 		e, err := s.o.Archive.Event(q.Get("camera"), id)
-		if err != nil {
+		switch {
+		case errors.Is(err, fs.ErrNotExist): // it may come yet
+			answer(w, map[string]any{"events": []archive.Event{}})
+		case err != nil:
 			s.failed(w, err)
-			return
+		default:
+			answer(w, map[string]any{"events": []archive.Event{e}})
 		}
-		answer(w, map[string]any{"events": []archive.Event{e}})
 		return
 	}
 	from, err := timeOf(q, "from", time.Time{})
@@ -151,7 +155,7 @@ func (s *Server) picture(w http.ResponseWriter, r *http.Request) {
 	w.Write(jpeg)
 }
 
-// zip answers ?camera=&event= or ?camera=&day= as a download.
+// zip answers ?camera=&event= or ?camera=&day= (no camera: all) as a download.
 func (s *Server) zip(w http.ResponseWriter, r *http.Request) {
 	if !s.reading(w, r) {
 		return
@@ -159,7 +163,7 @@ func (s *Server) zip(w http.ResponseWriter, r *http.Request) {
 	defer func() { <-s.readers }()
 	q := r.URL.Query()
 	camera, event, day := q.Get("camera"), q.Get("event"), q.Get("day")
-	out := &download{w: w, name: "pirwatch-" + plain(camera) + "-" + plain(event+day) + ".zip"}
+	out := &download{w: w, name: strings.ReplaceAll("pirwatch-"+plain(camera)+"-"+plain(event+day)+".zip", "--", "-")}
 	var err error
 	if event != "" {
 		err = s.o.Archive.ZipEvent(out, camera, event)

@@ -89,4 +89,4 @@ const ICONS = {
   bin: "M5 7h14M9 7V4h6v3m-8 0l1 13h8l1-13", undo: "M9 7l-4 4 4 4m-4-4h9a5 5 0 0 1 0 10h-3", square: "M5 6h14v12H5z",
 };
 /** A small drawing beside a word. */
-export const icon = (name) => s("svg", { class: `icon ${name}`, viewBox: "0 0 24 24", "aria-hidden": "true" }, s("path", { d: ICONS[name] }));
+export const icon = (name) => s("svg", { class: `icon icon-${name}`, viewBox: "0 0 24 24", "aria-hidden": "true" }, s("path", { d: ICONS[name] }));

@@ -9,7 +9,7 @@ const LONGEST_STEP = 1500, SHORTEST_STEP = 120; // ms a picture stays while play
 
 export function eventView(root, app, [camera = "", id = "", first = ""]) {
   let archived = null, error = "", loading = app.info.archive;
-  let at = -1, playing = 0, speed = 1, boxes = true, wanted = first, pics = [];
+  let at = -1, playing = 0, speed = 1, boxes = true, wanted = first, centred = "", pics = [];
 
   const back = h("a", { class: "back", href: "#events" }, icon("back"), "Events");
   const title = h("h1", { tabindex: "-1" });
@@ -42,10 +42,11 @@ export function eventView(root, app, [camera = "", id = "", first = ""]) {
   async function load() {
     if (!app.info.archive) return;
     try {
-      archived = fromArchive((await get("events", { camera, event: id })).events[0]);
+      const { events } = await get("events", { camera, event: id });
+      archived = events.length ? fromArchive(events[0]) : null;
       error = "";
     } catch (err) {
-      error = err.status === 404 ? "" : err.message;
+      error = err.message;
     }
     loading = false;
     app.redraw();
@@ -64,6 +65,14 @@ export function eventView(root, app, [camera = "", id = "", first = ""]) {
     at = Math.min(Math.max(i, 0), pics.length - 1);
     wanted = pics[at]?.id ?? "";
     app.redraw();
+  }
+
+  /** Brings the current picture into the strip's middle. */
+  function centre() {
+    const node = strip.querySelector("[aria-current]");
+    if (!node) return;
+    centred = wanted;
+    strip.scrollTo({ left: node.offsetLeft + node.offsetWidth / 2 - strip.clientWidth / 2, behavior: "instant" });
   }
 
   function step(by) {
@@ -148,6 +157,7 @@ export function eventView(root, app, [camera = "", id = "", first = ""]) {
         attr(save, "download", `${p.id.replace(/[^A-Za-z0-9-]/g, "_")}.jpg`);
       }
       keyed(strip, pics, (x) => x.id, () => thumb((picID) => { pause(); wanted = picID; app.redraw(); }), (t, x) => t.update(x, x === p, pics.indexOf(x)));
+      if (wanted !== centred) centre();
       drawFacts(facts, m, e, archived, pics);
     },
   };
@@ -166,9 +176,7 @@ function thumb(choose) {
       id = p.id;
       picture(img, p.url, "");
       attr(button, "aria-label", `Picture ${i + 1}, ${time(p.taken)}`);
-      const was = button.getAttribute("aria-current");
       attr(button, "aria-current", current ? "true" : null);
-      if (current && !was) node.parentNode?.scrollTo?.({ left: node.offsetLeft - node.parentNode.clientWidth / 2, behavior: "instant" });
     },
   };
 }

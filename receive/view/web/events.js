@@ -107,7 +107,7 @@ export function eventsView(root, app, [camera = "", from = ""]) {
         if (!days.has(k)) days.set(k, { key: k, events: [] });
         days.get(k).events.push(e);
       }
-      keyed(list, [...days.values()], (d) => d.key, (d) => daySection(app, d), (s, d) => s.update(d));
+      keyed(list, [...days.values()], (d) => d.key, (d) => daySection(app, d, camera), (s, d) => s.update(d));
       show(older, app.info.archive && more && !loading && !error && events.size > 0);
       show(retry, error !== "");
       const nothing = events.size === 0;
@@ -119,7 +119,7 @@ export function eventsView(root, app, [camera = "", from = ""]) {
   };
 }
 
-function daySection(app, first) {
+function daySection(app, first, camera) {
   const title = h("h2", { text: day(first.events[0].started) });
   const count = h("span", { class: "soft" });
   const downloads = h("span", { class: "downloads" });
@@ -129,10 +129,11 @@ function daySection(app, first) {
     node,
     update(d) {
       text(count, plural(d.events.length, "event", "events"));
-      const zips = new Map(); // the archive's days are in UTC, so one of ours can touch two
-      for (const e of d.events) if (e.archived) zips.set(`${e.date}/${e.camera}`, e);
-      keyed(downloads, zips.size > 4 ? [] : [...zips.values()], (e) => `${e.date}/${e.camera}`, (e) => h("a", { class: "quiet", href: zipURL(e.camera, { day: e.date }), download: "" },
-        icon("down"), zips.size > 1 ? `ZIP ${e.camera} ${e.date}` : "Day as ZIP"));
+      const zips = [...new Set(d.events.filter((e) => e.archived).map((e) => e.date))].sort(); // in UTC: one of our days can touch two
+      keyed(downloads, zips, (date) => date, (date) => {
+        const word = h("span");
+        return { word, node: h("a", { class: "quiet", href: zipURL(camera, { day: date }), download: "" }, icon("down"), word) };
+      }, (part, date) => text(part.word, zips.length > 1 ? date : "ZIP"));
       keyed(list, d.events, (e) => `${e.camera}/${e.id}`, () => eventCard(app), (card, e) => card.update(e));
     },
   };
@@ -163,7 +164,6 @@ function eventCard(app) {
       if (m.dropped > 0) parts.push(`${m.dropped} given up`);
       text(facts, parts.filter((x) => x && x !== "–").join(" · "));
       attr(link, "href", `#event/${encodeURIComponent(e.camera)}/${encodeURIComponent(e.id)}`);
-      attr(link, "aria-label", `${time(e.started)}, ${e.camera}, ${facts.textContent}`);
     },
   };
 }

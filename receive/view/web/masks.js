@@ -186,7 +186,7 @@ export function maskEditor(surface, save) {
         attr(node, "data-kind", shape.kind);
         text(name, full);
         text(edit, chosen === shape.key ? "Done" : "Edit corners");
-        attr(edit, "aria-label", `${chosen === shape.key ? "Stop editing" : "Edit the corners of"} ${full}`);
+        attr(edit, "aria-label", `${chosen === shape.key ? "Done editing" : "Edit corners of"} ${full}`);
         attr(bin, "aria-label", `Delete ${full}`);
       },
     };

@@ -1,7 +1,9 @@
 // The view of now: each camera with its newest picture, its switch and button,
 // and the event as its pictures fill in piece by piece.
 
+import { get, pictureURL } from "./api.js";
 import { attr, freshID, h, icon, keyed, picture, placeBox, show, text } from "./dom.js";
+import { fromArchive } from "./events.js";
 import { bytes, moment, percent, plural, span, time, trigger } from "./format.js";
 
 export function nowView(root, app) {
@@ -34,7 +36,7 @@ function cameraCard(app, name) {
   const blank = h("p", { class: "blank" });
   const caption = h("figcaption");
   const screen = h("figure", { class: "screen" }, h("div", { class: "frame" }, img, box, blank), caption);
-  const armed = h("button", { type: "button", role: "switch", class: "switch", "aria-checked": "false" }, h("span", { class: "knob" }), h("span", { class: "word" }));
+  const armed = h("button", { type: "button", role: "switch", class: "switch", "aria-checked": "false" }, h("span", { class: "knob" }), h("span", { class: "unseen", text: `${name}: ` }), h("span", { class: "word" }));
   const shoot = h("button", { type: "button", class: "primary" }, icon("camera"), h("span", { text: "Take pictures" }));
   const live = h("button", { type: "button", class: "quiet", "aria-pressed": "false", text: "Live" });
   const trouble = h("p", { class: "trouble", role: "alert", hidden: true });
@@ -50,6 +52,7 @@ function cameraCard(app, name) {
 
   const camera = () => app.store.cameras.get(name);
   let showLive = false;
+  let past = { id: "", pics: [] }; // of an event before this page was opened
   const no = (what) => { camera().unanswered = what; app.redraw(); };
   armed.addEventListener("click", () => {
     const to = (camera().pending.get("armed")?.value ?? camera().armed) === "ON" ? "OFF" : "ON";
@@ -95,7 +98,6 @@ function cameraCard(app, name) {
       attr(armed, "aria-busy", pending ? "true" : null);
       attr(armed, "disabled", c.armed === "" ? "" : null);
       text(armed.querySelector(".word"), pending ? (on ? "Arming…" : "Disarming…") : c.armed === "" ? "Armed: unknown" : on ? "Armed" : "Disarmed");
-      attr(armed, "aria-label", `${name} armed`);
       attr(shoot, "aria-busy", c.asked ? "true" : null);
       text(shoot.querySelector("span"), c.asked ? "Asked…" : "Take pictures");
 
@@ -110,7 +112,13 @@ function cameraCard(app, name) {
     const e = c.events.get(c.current);
     show(burst, e);
     if (!e) return;
-    const pics = [...e.pics.values()].sort((a, b) => a.seq - b.seq);
+    if (e.id !== past.id && app.info.archive) {
+      past = { id: e.id, pics: [] };
+      if (!e.pics.size) recall(app, name, past);
+    }
+    const known = new Map(e.id === past.id ? past.pics.map((p) => [p.id, p]) : []);
+    for (const p of e.pics.values()) known.set(p.id, p);
+    const pics = [...known.values()].sort((a, b) => a.seq - b.seq);
     const done = pics.filter((p) => p.state === "done").length;
     const lost = pics.filter((p) => p.state === "lost").length;
     const m = e.summary;
@@ -131,6 +139,16 @@ function cameraCard(app, name) {
     show(eventLink, pics.length);
     keyed(tiles, pics, (p) => p.id, () => tile(app, camera, e.id), (t, p) => t.update(p));
   }
+}
+
+/** Fills in an event's pictures from the archive. */
+async function recall(app, camera, into) {
+  const found = await get("events", { camera, event: into.id }).catch(() => null); // the event's own page tells why
+  if (!found?.events.length) return;
+  into.pics = fromArchive(found.events[0]).pictures.map((p, i) => ({
+    id: p.id, seq: Number(/-(\d+)$/.exec(p.id)?.[1] ?? i), state: "done", url: pictureURL(camera, p.id), taken: p.taken, size: 1, have: 1, sha256: "",
+  }));
+  app.redraw();
 }
 
 /** What an owner should know is wrong, in words. */
@@ -154,8 +172,9 @@ function troubles(app, c) {
 function tile(app, camera, eventID) {
   const img = h("img", { decoding: "async" });
   const bar = h("progress", { max: 1, value: 0 });
+  const label = h("span", { class: "unseen" });
   const word = h("span", { class: "word" });
-  const link = h("a", { class: "thumb" }, img, bar, word);
+  const link = h("a", { class: "thumb" }, img, bar, label, word);
   const again = h("button", { type: "button", class: "quiet", text: "Ask again", hidden: true });
   const node = h("li", null, link, again);
   let pic = null;
@@ -177,7 +196,7 @@ function tile(app, camera, eventID) {
       bar.value = Math.min(p.have, p.size);
       attr(bar, "aria-label", `Pieces of picture ${p.seq + 1}`);
       text(word, p.state === "done" ? time(p.taken) : p.state === "lost" ? (p.reason || `${p.have} of ${p.size}`) : `${p.have} of ${p.size}`);
-      attr(link, "aria-label", `Picture ${p.seq + 1}, ${p.state === "done" ? "whole" : p.state === "lost" ? `incomplete, ${p.have} of ${p.size} pieces` : "coming"}`);
+      text(label, `Picture ${p.seq + 1}${{ lost: " incomplete, pieces:", coming: ", pieces:" }[p.state] ?? ""} `);
       if (p.state === "done") attr(link, "href", `#event/${encodeURIComponent(camera().name)}/${encodeURIComponent(eventID)}/${encodeURIComponent(p.id)}`);
       show(again, p.state === "lost");
     },

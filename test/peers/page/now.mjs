@@ -1,0 +1,57 @@
+import { ask, check, live, scenario, shot, until, url } from "./lib.mjs";
+
+scenario(async (open) => {
+  const page = await open();
+  await page.goto(url);
+  await live(page);
+  await page.waitForSelector(".camera");
+
+  // A burst appears, and what is shown is what the camera sent, to the byte.
+  const sent = await ask("burst", { pictures: 4 });
+  for (const [id, sum] of Object.entries(sent.pictures)) {
+    const tile = page.locator(`.tiles li[data-pic="${id}"]`);
+    await until(`picture ${id}`, async () => (await tile.getAttribute("data-state")) === "done");
+    check((await tile.getAttribute("data-sha256")) === sum, `picture ${id} has another hash`);
+    check(await tile.locator("img").evaluate((img) => img.decode().then(() => img.naturalWidth === 640)), `picture ${id} does not decode`);
+  }
+  const newest = page.locator(".camera .shot");
+  await until("the newest picture", async () => (await newest.getAttribute("data-sha256")) === Object.values(sent.pictures).at(-1));
+  await until("the event's line", async () => /Sensor and picture.*4 of 4 pictures/.test(await page.textContent(".burst")));
+
+  // An incomplete picture is told, with its pieces counted; asking again sends the command.
+  const torn = await ask("burst", { pictures: 2, skip: 3 });
+  const part = page.locator(`.tiles li[data-pic="${torn.id}-01"]`);
+  await until("the picture to begin", async () => (await part.getAttribute("data-state")) === "coming");
+  const bar = part.locator("progress");
+  await until("its pieces", async () => Number(await bar.getAttribute("max")) - (await bar.evaluate((b) => b.value)) === 3);
+  await page.evaluate(() => { const now = performance.now.bind(performance); performance.now = () => now() + 61_000; });
+  await until("the picture to be told incomplete", async () => (await part.getAttribute("data-state")) === "lost");
+  check(/1 incomplete/.test(await page.textContent(".burst")), "the event does not tell the incomplete picture");
+  await part.getByRole("button", { name: "Ask again" }).click();
+  await until("resend", async () => (await ask("commands")).includes(`resend {"pic_id":"${torn.id}-01"}`));
+
+  // The switch and the button.
+  const armed = page.getByRole("switch");
+  check((await armed.getAttribute("aria-checked")) === "true", "not armed at first");
+  await armed.click();
+  await until("disarmed", async () => /Disarmed/.test(await armed.textContent()));
+  check((await ask("commands")).includes("armed/set OFF"), "armed/set was not sent");
+  await armed.focus();
+  await page.keyboard.press("Space");
+  await until("armed", async () => /: Armed/.test(await armed.textContent()));
+  await page.getByRole("button", { name: "Take pictures" }).click();
+  await until("a burst by hand", async () => /By hand.*2 of 2 pictures/.test(await page.textContent(".burst")));
+  check((await ask("commands")).includes("capture PRESS"), "capture was not sent");
+  await until("the button to be ready again", async () => (await page.getByRole("button", { name: "Take pictures" }).getAttribute("aria-busy")) === null);
+
+  // Motion, live picture, offline.
+  await ask("say", { name: "motion", payload: "ON" });
+  await page.locator(".motion").waitFor();
+  await ask("live");
+  await page.getByRole("button", { name: "Live" }).click();
+  await until("the live picture", async () => (await newest.getAttribute("alt")) === "Live picture of front");
+  await ask("say", { name: "status", payload: "offline" });
+  await until("offline", async () => /Offline since/.test(await page.textContent(".state")));
+  check(!(await page.locator(".motion").isVisible()), "motion is shown of an offline camera");
+  await shot(page, "now-offline");
+});
