@@ -263,6 +263,9 @@ func (l *Link) Subscribe(ctx context.Context, filters map[string]byte) error {
 	return nil
 }
 
+// Unsubscribe gives topics up, without waiting for the answer.
+func (l *Link) Unsubscribe(filters ...string) { l.client.Unsubscribe(filters...) }
+
 // Lost is closed when the link is over, after all tokens are done.
 func (l *Link) Lost() <-chan struct{} { return l.lost }
 
