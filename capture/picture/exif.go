@@ -97,8 +97,8 @@ func rationals(tag uint16, v ...[2]uint32) field {
 
 // degrees writes an angle as degrees, minutes and ten-thousandths of seconds.
 func degrees(tag uint16, v float64) field {
-	t := uint32(math.Round(math.Abs(v) * 3600 * 1e4))
-	return rationals(tag, [2]uint32{t / (3600 * 1e4), 1}, [2]uint32{t / (60 * 1e4) % 60, 1}, [2]uint32{t % (60 * 1e4), 1e4})
+	t := uint64(math.Round(math.Abs(v) * 3600 * 1e4))
+	return rationals(tag, [2]uint32{uint32(t / (3600 * 1e4)), 1}, [2]uint32{uint32(t / (60 * 1e4) % 60), 1}, [2]uint32{uint32(t % (60 * 1e4)), 1e4})
 }
 
 // ifd appends a directory, whose start in the TIFF block is len(b), with its
