@@ -10,7 +10,6 @@ type blob struct {
 	strong, moving int // of them
 	cx, cy, size   float64
 	kept, textured int
-	mass           int // sum of the strong cells' ratios, in quarters
 	sharp          int // places where the difference itself jumps
 	confirmed      bool
 	why            why
@@ -65,7 +64,6 @@ func (f *finder) find(m *model, fine *Fine) {
 			sy += y
 			if class&strong != 0 {
 				b.strong++
-				b.mass += int(class >> ratioAt)
 			}
 			if class&moving != 0 {
 				b.moving++

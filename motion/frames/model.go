@@ -8,8 +8,6 @@ const (
 	strong = 2 // above the threshold
 	moving = 4 // differs from half a second ago as well
 	object = 8 // part of something that moves along a path
-
-	ratioAt = 4 // above: the difference in quarters of the threshold, at most 15
 )
 
 const (
@@ -170,7 +168,7 @@ func (m *model) differ(l *light, f *Fine) float64 {
 			if abs(int32(val)-int32(ago[x]))*2 > t {
 				class |= moving
 			}
-			row[x] = class | uint8(min(diff*4/t, 15))<<ratioAt
+			row[x] = class
 		}
 	}
 	return float64(n) / float64(m.watchedCells)

@@ -26,7 +26,6 @@ type Options struct {
 // same at 1 and at 15 frames a second. docs/detection.md tells how each was
 // found and what it buys.
 type Fine struct {
-	MV float64
 	// Learn is how long the first background is gathered before anything is
 	// reported.
 	Learn time.Duration
@@ -83,14 +82,14 @@ func Defaults() Options {
 			Still:      5 * time.Second,
 			Floor:      3,
 			Noise:      5,
-			Shake:      0.25,
+			Shake:      0.4,
 			Trust:      0.35,
 			Evidence:   3,
 			Caution:    2,
 			Travel:     0.3,
 			Clutter:    1.5,
 			Flat:       0.75,
-			Outline:    0.4,
+			Outline:    0.6,
 			Scene:      0.5,
 			Hold:       400 * time.Millisecond,
 		},

@@ -52,7 +52,7 @@ func (t *tracker) follow(f *finder, m *model, fine *Fine, minCells, dt float64, 
 	reach := 2 + int(0.5*dt*float64(m.w))
 	for i := range f.blobs {
 		b := &f.blobs[i]
-		b.size = SZ(b, int(fine.MV))
+		b.size = float64(b.strong) + float64(b.area-b.strong)/2
 		if b.size < minCells {
 			b.why = whySmall
 			continue
@@ -166,24 +166,4 @@ func (t *tracker) match(b *blob, reach int) *track {
 		found = &t.tracks[len(t.tracks)-1]
 	}
 	return found
-}
-
-func SZ(b *blob, MV int) float64 {
-	m := float64(b.mass) / 4
-	s, w := float64(b.strong), float64(b.area-b.strong)
-	switch MV {
-	case 1:
-		return min(m, 3*s)/2 + w/4
-	case 2:
-		return min(m, 3*s) / 2
-	case 3:
-		return (m - s) * 1.0
-	case 4:
-		return (m - s/2) * 0.75
-	case 5:
-		return min(m/2, s) + w/4
-	case 6:
-		return m/2 + w/8
-	}
-	return s + w/2
 }
