@@ -77,7 +77,7 @@ func checkFill(t *testing.T, name string, p [][2]float64, w, h int) {
 		for i := range steps + 1 {
 			f := float64(i) / steps
 			x, y := (a[0]+f*(b[0]-a[0]))*float64(w), (a[1]+f*(b[1]-a[1]))*float64(h)
-			for _, d := range [][2]float64{{0, 0}, {1e-6, 1e-6}, {-1e-6, -1e-6}, {1e-6, -1e-6}, {-1e-6, 1e-6}} {
+			for _, d := range [][2]float64{{0, 0}, {0.02, 0.02}, {-0.02, -0.02}, {0.02, -0.02}, {-0.02, 0.02}} {
 				near[max(0, min(h-1, int(y+d[1])))*w+max(0, min(w-1, int(x+d[0])))] = true
 			}
 		}

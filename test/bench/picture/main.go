@@ -26,7 +26,6 @@ import (
 	"path/filepath"
 	"runtime"
 	"slices"
-	"syscall"
 
 	"pirwatch/test/bench/decode/footage"
 )
@@ -39,11 +38,14 @@ func main() {
 	arm := flag.String("worker", "", "be this arm (internal)")
 	dir := flag.String("dir", "", "of the worker's files (internal)")
 	flag.Parse()
-	err := error(nil)
-	if *arm != "" {
-		err = work(*arm, *dir)
-	} else {
+	var err error
+	switch *arm {
+	case "":
 		err = bench(*rounds, *limit)
+	case "frames": // in a process of its own, for it takes much memory
+		err = writeFiles(*dir)
+	default:
+		err = work(*arm, *dir)
 	}
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "picture:", err)
@@ -66,13 +68,23 @@ func bench(rounds int, limit float64) error {
 		return err
 	}
 	defer os.RemoveAll(dir)
-	files, from, err := writeFiles(dir)
+	self, err := os.Executable()
+	if err != nil {
+		return err
+	}
+	frames := exec.Command(self, "-worker", "frames", "-dir", dir)
+	frames.Stderr = os.Stderr
+	from, err := frames.Output()
+	if err != nil {
+		return fmt.Errorf("make the frames: %w", err)
+	}
+	files, err := filepath.Glob(filepath.Join(dir, "*.jpg"))
 	if err != nil {
 		return err
 	}
 	arms := []*arm{}
 	for _, name := range []string{"none", "pirwatch", "standard"} {
-		run, stop, err := worker(name, dir)
+		run, stop, err := worker(self, name, dir)
 		if err != nil {
 			return err
 		}
@@ -118,8 +130,9 @@ func bench(rounds int, limit float64) error {
 	return nil
 }
 
-// writeFiles encodes the frames at quality 80, 4:2:0.
-func writeFiles(dir string) (files []string, from string, err error) {
+// writeFiles encodes the frames at quality 80, 4:2:0, and prints where they are
+// from.
+func writeFiles(dir string) error {
 	const w, h = 1920, 1080
 	rgb, from := footage.Frames(w, h, 8)
 	for i := 0; len(rgb) >= 3*w*h; i, rgb = i+1, rgb[3*w*h:] {
@@ -129,15 +142,15 @@ func writeFiles(dir string) (files []string, from string, err error) {
 		}
 		var pic bytes.Buffer
 		if err := jpeg.Encode(&pic, m, &jpeg.Options{Quality: 80}); err != nil {
-			return nil, "", err
+			return err
 		}
 		name := filepath.Join(dir, fmt.Sprintf("%02d.jpg", i))
 		if err := os.WriteFile(name, pic.Bytes(), 0o600); err != nil {
-			return nil, "", err
+			return err
 		}
-		files = append(files, name)
 	}
-	return files, from, nil
+	fmt.Print(from)
+	return nil
 }
 
 func lacks(names ...string) string {
@@ -150,11 +163,7 @@ func lacks(names ...string) string {
 }
 
 // worker starts an arm of this program.
-func worker(name, dir string) (run func() (float64, float64, error), stop func(), err error) {
-	self, err := os.Executable()
-	if err != nil {
-		return nil, nil, err
-	}
+func worker(self, name, dir string) (run func() (float64, float64, error), stop func(), err error) {
 	cmd := exec.Command(self, "-worker", name, "-dir", dir)
 	cmd.Stderr = os.Stderr
 	in, err := cmd.StdinPipe()
@@ -181,23 +190,60 @@ func worker(name, dir string) (run func() (float64, float64, error), stop func()
 }
 
 // pipeline runs djpeg and cjpeg over the files.
-func pipeline(files []string) (ns, peak float64, err error) {
+func pipeline(files []string) (ns, most float64, err error) {
 	for _, name := range files {
-		pnm, small := name+".pnm", name+".djpeg+cjpeg"
-		for _, cmd := range []*exec.Cmd{
-			exec.Command("djpeg", "-scale", "3/8", "-outfile", pnm, name),
-			exec.Command("cjpeg", "-quality", "80", "-outfile", small, pnm),
-		} {
-			if err := cmd.Run(); err != nil {
-				return 0, 0, err
-			}
-			ns += float64(cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime())
-			if u, ok := cmd.ProcessState.SysUsage().(*syscall.Rusage); ok {
-				peak = max(peak, float64(u.Maxrss)*1024)
-			}
+		var pnm, out bytes.Buffer
+		t, p, err := filter(exec.Command("djpeg", "-scale", "3/8", name), nil, &pnm)
+		if err != nil {
+			return 0, 0, err
+		}
+		t2, p2, err := filter(exec.Command("cjpeg", "-quality", "80"), pnm.Bytes(), &out)
+		if err != nil {
+			return 0, 0, err
+		}
+		ns, most = ns+t+t2, max(most, p, p2)
+		if err := os.WriteFile(name+".djpeg+cjpeg", out.Bytes(), 0o600); err != nil {
+			return 0, 0, err
 		}
 	}
-	return ns, peak, nil
+	return ns, most, nil
+}
+
+// filter runs a program from in to out; its peak memory is looked up while it
+// waits: for the last bytes of in, or for out to be read on.
+func filter(cmd *exec.Cmd, in []byte, out *bytes.Buffer) (ns, most float64, err error) {
+	cmd.Stderr = os.Stderr
+	stdin, err := cmd.StdinPipe()
+	if err != nil {
+		return 0, 0, err
+	}
+	stdout, err := cmd.StdoutPipe()
+	if err != nil {
+		return 0, 0, err
+	}
+	if err := cmd.Start(); err != nil {
+		return 0, 0, err
+	}
+	last := max(0, len(in)-100)
+	if _, err := stdin.Write(in[:last]); err != nil {
+		return 0, 0, err
+	}
+	if in == nil {
+		io.CopyN(out, stdout, 1000)
+	}
+	hwm, err := peak(cmd.Process.Pid)
+	if err != nil {
+		return 0, 0, err
+	}
+	stdin.Write(in[last:])
+	stdin.Close()
+	if _, err := io.Copy(out, stdout); err != nil {
+		return 0, 0, err
+	}
+	if err := cmd.Wait(); err != nil {
+		return 0, 0, err
+	}
+	return float64(cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime()), float64(hwm), nil
 }
 
 // results is how many bytes the arm's pictures have together.
