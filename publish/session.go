@@ -380,6 +380,7 @@ func (s *session) ack(t *transfer, pos int) {
 	if t.left--; t.left == 0 {
 		delete(s.active, t.key)
 		s.delivered(t)
+		s.drained = false // the last picture of an event may be what closeRecovered waits for
 	}
 }
 
