@@ -204,14 +204,14 @@ func (s *Source) apply(d device, path string) {
 	}
 }
 
-// due thins out the frames of a camera that is faster than asked for. A quarter of
-// a period early is on time.
+// due thins out the frames of a camera that is faster than asked for. What is due
+// keeps its rhythm, so that jitter evens out.
 func (s *Source) due(now time.Time, next *time.Time) bool {
 	if s.o.FPS <= 0 {
 		return true
 	}
 	period := time.Duration(float64(time.Second) / s.o.FPS)
-	if now.Before(next.Add(-period / 4)) {
+	if now.Before(*next) {
 		return false
 	}
 	*next = next.Add(period)

@@ -246,6 +246,7 @@ func TestRateAndSettle(t *testing.T) {
 		{100 * time.Millisecond, 10, 10},
 		{100 * time.Millisecond, 30, 10},
 		{40 * time.Millisecond, 10, 10},
+		{60 * time.Millisecond, 10, 10},
 	} {
 		synctest.Test(t, func(t *testing.T) {
 			f := &fake{has: has("MJPG"), every: c.every, frames: func(int) ([]byte, error) { return pic, nil }, refuse: map[string]error{"rate": unix.EINVAL}}
