@@ -3,6 +3,8 @@ package status
 import (
 	"os"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -13,12 +15,17 @@ type Clock struct {
 	boot      string
 	sinceBoot func() (time.Duration, error)
 	now       func() time.Time
-	synced    func() bool
+	synced    func() bool // asks the kernel and the file system: cheap
+	ask       func() bool // asks another program
+
+	told  atomic.Bool
+	mu    sync.Mutex
+	asked time.Time
 }
 
 // NewClock returns this machine's clock.
 func NewClock() *Clock {
-	return &Clock{boot: bootID(), sinceBoot: sinceBoot, now: time.Now, synced: synced}
+	return &Clock{boot: bootID(), sinceBoot: sinceBoot, now: time.Now, synced: synced, ask: askTimedated}
 }
 
 // Instant is a moment counted from a machine's start (CLOCK_BOOTTIME, which goes
@@ -47,8 +54,29 @@ func (c *Clock) Time(i Instant) (t time.Time, ok bool) {
 	return c.now().Round(0).Add(i.Since - since).UTC(), true
 }
 
-// Synced says whether the wall clock was told the time since the machine started.
-func (c *Clock) Synced() bool { return c.synced() }
+// askEvery is the least time between questions to another program.
+const askEvery = time.Minute
+
+// Synced says whether the wall clock was told the time since the machine started;
+// once told, it stays so. While it was not, the call may take a moment once a
+// minute, for a question to another program.
+func (c *Clock) Synced() bool {
+	if c.told.Load() {
+		return true
+	}
+	yes := c.synced()
+	if !yes && c.mu.TryLock() {
+		if now := time.Now(); c.asked.IsZero() || now.Sub(c.asked) >= askEvery {
+			c.asked = now
+			yes = c.ask()
+		}
+		c.mu.Unlock()
+	}
+	if yes {
+		c.told.Store(true)
+	}
+	return yes
+}
 
 // BootID returns the kernel's name for this start of the machine, or "".
 func (c *Clock) BootID() string { return c.boot }

@@ -11,3 +11,5 @@ func sinceBoot() (time.Duration, error) { return time.Since(started), nil }
 
 // synced trusts machines that have a battery for their clock.
 func synced() bool { return true }
+
+func askTimedated() bool { return false }

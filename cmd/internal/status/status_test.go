@@ -140,6 +140,34 @@ func TestClockConvertsInstantsOfThisBoot(t *testing.T) {
 	}
 }
 
+func TestSyncedOnceStays(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		kernel, daemon, asked := false, false, 0
+		c := &Clock{synced: func() bool { return kernel }, ask: func() bool { asked++; return daemon }}
+		for range 100 {
+			if c.Synced() {
+				t.Error("synced before anybody said so")
+			}
+			time.Sleep(5 * time.Second)
+		}
+		if asked != 9 { // 0 s, 60 s, … 480 s
+			t.Errorf("asked %d times in 500 s, want 9", asked)
+		}
+		daemon = true
+		time.Sleep(askEvery)
+		if !c.Synced() {
+			t.Error("the daemon's yes was not taken")
+		}
+		daemon = false
+		if !c.Synced() {
+			t.Error("forgotten")
+		}
+		if c = (&Clock{synced: func() bool { return true }, ask: func() bool { t.Error("asked needlessly"); return false }}); !c.Synced() {
+			t.Error("the kernel's yes was not taken")
+		}
+	})
+}
+
 func TestThisMachinesClock(t *testing.T) {
 	c := NewClock()
 	a := c.Now()
