@@ -600,3 +600,6 @@ func (a *Archive) cameras() int {
 }
 
 func onDisk(size int64) int64 { return (size + block - 1) / block * block }
+
+// Dir is the directory that Open was given.
+func (a *Archive) Dir() string { return a.root.Name() }
