@@ -26,7 +26,9 @@ func (q *Queue) room(n uint32) error {
 			}
 			continue
 		}
-		if !q.giveUp() {
+		// Without a spare segment to clean into, giving up an item would
+		// make no room.
+		if len(s.spare(n))+s.growth() == 0 || !q.giveUp() {
 			return errNoRoom
 		}
 	}
@@ -104,6 +106,7 @@ func (q *Queue) clean(g *segment) error {
 	if err := q.finish(group); err != nil {
 		return err
 	}
+	q.drainRemovals()
 	// What the index does not know is none of the queue's.
 	g.live, g.used, g.dirty = 0, 0, true
 	return q.flush(false)

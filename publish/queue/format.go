@@ -82,9 +82,18 @@ func sumBut(b []byte) uint32 {
 	return crc32.Update(crc32.Checksum(b[:8], castagnoli), castagnoli, b[12:])
 }
 
+// wholeSlot says whether a block is a header of any version: each has its magic,
+// version and checksum in the same place.
+func wholeSlot(b []byte) bool {
+	return len(b) == block && bytes.Equal(b[:4], slotMagic) && le.Uint32(b[8:]) == sumBut(b)
+}
+
+// newerSlot says whether a block is a header of a newer version.
+func newerSlot(b []byte) bool { return wholeSlot(b) && b[4] > version }
+
 // decodeSlot decodes one block; false if it is none of ours, or torn.
 func decodeSlot(b []byte) (slot, bool) {
-	if len(b) != block || !bytes.Equal(b[:4], slotMagic) || b[4] != version || le.Uint32(b[8:]) != sumBut(b) {
+	if !wholeSlot(b) || b[4] != version {
 		return slot{}, false
 	}
 	s := slot{

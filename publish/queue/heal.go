@@ -19,7 +19,8 @@ const (
 // health is what is known of the disk. Guarded by Queue.mu.
 type health struct {
 	state    string // one of the disk states
-	noWrites bool   // until retryAt
+	noWrites bool   // no records are written until retryAt
+	detached bool   // no file is open, nothing at all is written until retryAt
 	text     string // of the last error
 	retryAt  time.Time
 	tries    int       // since the disk was last well for stableAfter
@@ -59,12 +60,15 @@ func (q *Queue) retryAt() time.Time {
 // disk held.
 func (q *Queue) trouble(err error) {
 	state := diskState(err)
-	if unsure := (errSync{}); errors.As(err, &unsure) || state != diskFull {
+	unsure := errSync{}
+	detach := errors.As(err, &unsure) || state != diskFull
+	if detach {
 		q.store.detach()
 	}
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	q.note(state, err)
+	q.health.detached = q.health.detached || detach
 	q.health.noWrites = true
 	q.fitRAM()
 }
@@ -109,7 +113,7 @@ func (q *Queue) heal(now time.Time) {
 	}
 	q.disk.Lock()
 	defer q.disk.Unlock()
-	if state == diskFull && q.store.attached() {
+	if q.store.attached() {
 		if err := q.store.probe(); diskState(err) == diskFull {
 			q.noteFull(err)
 			return
@@ -126,7 +130,8 @@ func (q *Queue) heal(now time.Time) {
 	}
 	q.store.noGrowth = false
 	q.mu.Lock()
-	q.health.state, q.health.noWrites, q.health.healedAt = diskOK, false, time.Now()
+	q.health.state, q.health.healedAt = diskOK, time.Now()
+	q.health.noWrites, q.health.detached = false, false
 	q.mu.Unlock()
 	q.log.Info("queue: the disk works again", "dir", q.o.Dir, "was", state)
 	q.writeAside()

@@ -134,7 +134,10 @@ func powerCutRun(t testing.TB, seed uint64, o Options) *simDisk {
 	puts := 0
 	for life := 0; puts < 100; life++ {
 		p := &simFS{simDisk: d, left: -1}
-		if life%3 == 1 {
+		switch life % 6 {
+		case 1:
+			p.syncs = 3 + rng.IntN(8)
+		case 4:
 			p.left = 30 + rng.IntN(60)
 		}
 		if life%4 == 2 {

@@ -189,7 +189,7 @@ func open(o Options, log *slog.Logger, fsys fileSystem, h hooks) (*Queue, error)
 		case configError(err):
 			return nil, fmt.Errorf("queue: open %s: %w: the folder must belong to the user that pirwatch runs as", o.Dir, err)
 		}
-		q.trouble(err)
+		q.trouble(errSync{err})
 	}
 	return q, nil
 }

@@ -1,7 +1,6 @@
 package queue
 
 import (
-	"bytes"
 	"cmp"
 	"errors"
 	"io"
@@ -104,8 +103,10 @@ func (s *store) scanSegment(number uint16, all *scanned) (*segment, error) {
 	w := &window{f: f, size: length}
 	known := false
 	for i := range slots {
-		b := w.at(int64(i)*block, block)
-		if len(b) == block && bytes.Equal(b[:4], slotMagic) && b[4] > version {
+		// A file that ends within a block goes on with zeros once it grows.
+		b := make([]byte, block)
+		copy(b, w.at(int64(i)*block, block))
+		if newerSlot(b) {
 			g.foreign = true
 			all.foreign++
 			return g, nil

@@ -1,6 +1,7 @@
 package queue
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -104,7 +105,7 @@ const (
 	keepAll
 	loseNames
 	loseSome // any subset, in any order
-	tearAll  // any subset of the 512-byte sectors
+	tearAll  // any subset of the 512-byte sectors, some of them garbage
 	tearOne  // all arrived but one write, which is torn
 	keepLast
 	cuts
@@ -148,7 +149,7 @@ func (n *simNode) cut(how int, rng *rand.Rand) []byte {
 	b := slices.Clone(n.durable)
 	pending := slices.Clone(n.pending)
 	one := -1
-	if len(pending) > 0 {
+	if how == tearOne && len(pending) > 0 {
 		one = rng.IntN(len(pending))
 	}
 	if how == loseSome || how == tearAll {
@@ -159,8 +160,12 @@ func (n *simNode) cut(how int, rng *rand.Rand) []byte {
 		case how == loseAll, how == keepLast && i < len(pending)-1, how == loseSome && rng.IntN(2) == 0:
 		case how == tearAll, how == tearOne && i == one:
 			for at := 0; at < len(op.data); at += 512 {
-				if rng.IntN(2) == 0 {
-					b = writeAt(b, op.data[at:min(at+512, len(op.data))], op.off+int64(at))
+				sector := op.data[at:min(at+512, len(op.data))]
+				switch rng.IntN(5) {
+				case 0, 1:
+					b = writeAt(b, sector, op.off+int64(at))
+				case 2:
+					b = writeAt(b, bytes.Repeat([]byte{0xff}, len(sector)), op.off+int64(at))
 				}
 			}
 		default:
@@ -186,9 +191,9 @@ func (d *simDisk) note(f func(*ledger)) {
 // as by kill -9, or fails as told.
 type simFS struct {
 	*simDisk
-	left int                           // changes until it dies; negative: never
-	fail func(kind, name string) error // nil: never
-	lock *sync.Mutex                   // nil: not looked at
+	left  int                           // changes until it dies; negative: never
+	syncs int                           // file syncs until it dies before one; 0: never
+	fail  func(kind, name string) error // nil: never
 }
 
 var errDead = errors.New("process killed")
@@ -212,6 +217,12 @@ func (p *simFS) change(op simOp) error {
 	}
 	if p.left > 0 {
 		p.left--
+	}
+	if op.kind == "sync" && p.syncs > 0 {
+		if p.syncs--; p.syncs == 0 {
+			p.left = 0
+			return errDead
+		}
 	}
 	op.data = slices.Clone(op.data)
 	p.do(op)

@@ -100,7 +100,7 @@ func (q *Queue) spoolable(e *entry) bool {
 func (q *Queue) removing() bool {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	return len(q.removals) > 0 && (q.health.state == diskOK || q.health.state == diskFull)
+	return len(q.removals) > 0 && !q.health.detached
 }
 
 // writing is an entry on its way to disk, with its bytes.
@@ -281,7 +281,7 @@ func (q *Queue) Close() error {
 
 	q.mu.Lock()
 	defer q.unlockAndTell()
-	q.health.noWrites = true
+	q.health.noWrites, q.health.detached = true, true
 	left := 0
 	for _, e := range q.items {
 		if !e.spooled() {
