@@ -47,6 +47,7 @@ func (t *valueTable) buildDC(s *spec) {
 // coder is what decoding a component's blocks with values takes.
 type coder struct {
 	dc, ac *spec
+	start  *lumaTable
 	first  *valueTable // DC differences
 	values *valueTable
 	skip   *acTable
@@ -63,7 +64,7 @@ type reader struct {
 }
 
 // block decodes the coefficients up to the given zigzag index, dequantised, into
-// co, which must be zero; the rest it passes. last is the highest index stored.
+// co, which must be zero; the rest it passes (upTo 63: all of them). last is the highest index stored.
 func (r *reader) block(c *coder, co *[64]int32, upTo int) (last int, err error) {
 	buf := r.buf
 	acc, n, p := fill(buf, r.acc, r.n, r.p)

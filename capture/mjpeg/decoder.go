@@ -19,8 +19,9 @@ type Decoder struct {
 	values [4]built[valueTable] // of AC slots
 	firsts [4]built[valueTable] // of DC slots
 
+	starts     [16]built[lumaTable] // by slots of DC and AC tables
 	luma       lumaCoder
-	chroma     [16]built[chromaTable] // by slots of DC and AC tables
+	chroma     [16]built[chromaTable]
 	groups     [3]chromaGroup
 	ngroups    int
 	lumaBlocks int
@@ -54,8 +55,6 @@ type lumaCoder struct {
 	table          *lumaTable
 	ac             *acTable
 	dcSpec, acSpec *spec
-	dcV, acV       uint32
-	slots          int
 }
 
 // chromaGroup is a run of blocks in an MCU that share their tables.
@@ -184,17 +183,17 @@ func (d *Decoder) chromaFor(c *component) *chromaTable {
 	return b.table
 }
 
-func (d *Decoder) lumaFor(c *component) {
-	l := &d.luma
-	slots := 4*c.dc + c.ac
-	l.dcSpec, l.acSpec, l.ac = &d.dc[c.dc], &d.ac[c.ac], d.acFor(c.ac)
-	if l.table == nil {
-		l.table = new(lumaTable)
-	} else if l.slots == slots && l.dcV == l.dcSpec.version && l.acV == l.acSpec.version {
-		return
+func (d *Decoder) startFor(c *component) *lumaTable {
+	b := &d.starts[4*c.dc+c.ac]
+	dc, ac := &d.dc[c.dc], &d.ac[c.ac]
+	if b.table == nil {
+		b.table = new(lumaTable)
+	} else if b.dc == dc.version && b.ac == ac.version {
+		return b.table
 	}
-	l.table.build(l.dcSpec, l.acSpec)
-	l.slots, l.dcV, l.acV = slots, l.dcSpec.version, l.acSpec.version
+	b.table.build(dc, ac)
+	b.dc, b.ac = dc.version, ac.version
+	return b.table
 }
 
 // setLuma prepares tables and a plane of n pixels a block side.
@@ -211,7 +210,7 @@ func (d *Decoder) setLuma(size, n int) error {
 	if err := d.useTables(c); err != nil {
 		return err
 	}
-	d.lumaFor(c)
+	d.luma = lumaCoder{d.startFor(c), d.acFor(c.ac), &d.dc[c.dc], &d.ac[c.ac]}
 	d.lumaBlocks = hs * vs
 	d.ngroups = 0
 	blocks := d.lumaBlocks

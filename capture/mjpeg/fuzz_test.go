@@ -2,6 +2,7 @@ package mjpeg
 
 import (
 	"bytes"
+	"errors"
 	"image"
 	"image/color"
 	"image/jpeg"
@@ -62,6 +63,12 @@ func FuzzDecoder(f *testing.F) {
 			b := m.Bounds()
 			m.YCbCrAt(b.Max.X-1, b.Max.Y-1)
 		}
-		WithTables(pic)
+		wanted := func(r image.Rectangle) bool { return (r.Min.X/8+r.Min.Y+n)%3 == 0 }
+		out, err := used.Retouch(pic, wanted, func(m *image.YCbCr) { m.Y[0] ^= byte(n); m.Cb[0]++ })
+		if err == nil {
+			if _, err := used.Retouch(out, wanted, func(m *image.YCbCr) { clear(m.Y) }); err != nil && !errors.Is(err, ErrNotRetouchable) {
+				t.Fatal("a retouched picture is malformed:", err)
+			}
+		}
 	})
 }

@@ -34,7 +34,7 @@ func (d *Decoder) firstFor(slot int) *valueTable {
 func (d *Decoder) coderFor(c *component) coder {
 	return coder{
 		dc: &d.dc[c.dc], ac: &d.ac[c.ac],
-		first: d.firstFor(c.dc), values: d.valuesFor(c.ac), skip: d.acFor(c.ac),
+		start: d.startFor(c), first: d.firstFor(c.dc), values: d.valuesFor(c.ac), skip: d.acFor(c.ac),
 		quant: &d.h.quant[c.quant],
 	}
 }
@@ -43,6 +43,10 @@ func (d *Decoder) coderFor(c *component) coder {
 func (d *Decoder) scaledLuma(from, to int) error {
 	n := 8 / Scale(d.h.w)
 	luma := d.coderFor(&d.h.comps[0])
+	var chroma [3]coder
+	for i, c := range d.h.scan[1:d.h.ns] {
+		chroma[i] = d.coderFor(&d.h.comps[c])
+	}
 	r := reader{buf: d.bytes}
 	for m := from; m < to; m++ {
 		if r.p > d.end+8 {
@@ -57,8 +61,9 @@ func (d *Decoder) scaledLuma(from, to int) error {
 			}
 			idct(n, &d.co, last, d.plane.Pix[at+off:], d.plane.Stride)
 		}
-		for i := range d.ngroups {
-			if err := r.pass(&d.groups[i]); err != nil {
+		for i := range d.h.ns - 1 {
+			c := &d.h.comps[d.h.scan[i+1]]
+			if err := r.skip(&chroma[i], c.h*c.v); err != nil {
 				return err
 			}
 		}
@@ -66,30 +71,32 @@ func (d *Decoder) scaledLuma(from, to int) error {
 	return r.finish(d.end)
 }
 
-// pass skips an MCU's blocks of a group.
-func (r *reader) pass(g *chromaGroup) error {
+// skip passes blocks of a component, but for their DC predictions.
+func (r *reader) skip(c *coder, blocks int) error {
 	acc, n, p := r.acc, r.n, r.p
-	for range g.blocks {
+	for range blocks {
 		acc, n, p = fill(r.buf, acc, n, p)
-		e := uint(g.table[acc>>(64-dcWindow)])
+		e := c.start[acc>>(64-dcWindow)]
 		acc <<= e & skipMask
-		n -= e & skipMask
-		k := e >> skipBits
+		n -= uint(e & skipMask)
+		k := uint(uint16(e)) >> skipBits
+		c.pred += int32(e) >> 16
 		if k == miss {
-			_, l := g.dcSpec.slowDC(uint32(acc >> 32))
+			diff, l := c.dc.slowDC(uint32(acc >> 32))
 			if l == 0 {
 				return errCode
 			}
+			c.pred += diff
 			k = 1
-			acc <<= l
+			acc <<= l & 63
 			n -= l
 		}
 		for k < 64 {
 			acc, n, p = fill(r.buf, acc, n, p)
-			e := uint(g.ac[acc>>(64-window)])
+			e := uint(c.skip[acc>>(64-window)])
 			next := k + e>>skipBits
 			if next > 64 && next-ended > endedN {
-				e = g.acSpec.slowAC(uint32(acc >> 32))
+				e = c.ac.slowAC(uint32(acc >> 32))
 				next = k + e>>skipBits
 				if next > 64 && next-ended > endedN {
 					return errCode
@@ -104,8 +111,11 @@ func (r *reader) pass(g *chromaGroup) error {
 	return nil
 }
 
+// bit is the position of the next bit.
+func (r *reader) bit() int { return 8*r.p - int(r.n) }
+
 func (r *reader) finish(end int) error {
-	if r.p*8-int(r.n) > end*8 {
+	if r.bit() > 8*end {
 		return errShort
 	}
 	return nil
@@ -136,18 +146,8 @@ func (d *Decoder) colour(jpeg []byte, n int) (*image.YCbCr, error) {
 	if !h.plain() || h.ns != h.n || !ok {
 		return h.whole(jpeg)
 	}
-	if err := d.setMCUs(len(jpeg)); err != nil {
+	if err := d.setColourScan(len(jpeg)); err != nil {
 		return nil, err
-	}
-	blocks := 0
-	for i := range h.n {
-		if err := d.useTables(&h.comps[i]); err != nil {
-			return nil, err
-		}
-		blocks += h.comps[i].h * h.comps[i].v
-	}
-	if blocks > 10 {
-		return nil, malformed("more than 10 blocks in an MCU")
 	}
 	d.setColour(n, ratio)
 	err := d.intervals(jpeg, func(from, to int) error { return d.colourMCUs(n, from, to) })
@@ -155,6 +155,24 @@ func (d *Decoder) colour(jpeg []byte, n int) (*image.YCbCr, error) {
 		return nil, err
 	}
 	return &d.picture, nil
+}
+
+// setColourScan prepares the scan of all components.
+func (d *Decoder) setColourScan(size int) error {
+	if err := d.setMCUs(size); err != nil {
+		return err
+	}
+	blocks := 0
+	for i := range d.h.n {
+		if err := d.useTables(&d.h.comps[i]); err != nil {
+			return err
+		}
+		blocks += d.h.comps[i].h * d.h.comps[i].v
+	}
+	if blocks > 10 {
+		return malformed("more than 10 blocks in an MCU")
+	}
+	return nil
 }
 
 // ratio names the sampling in the standard library's words.

@@ -1,7 +1,5 @@
 package mjpeg
 
-import "bytes"
-
 // standardTables are T.81 tables K.3 to K.6 as bodies of a DHT segment:
 // DC luminance, DC chrominance, AC luminance, AC chrominance. Many USB cameras
 // leave them out, as AVI's MJPEG allows.
@@ -91,11 +89,4 @@ func insertTables(jpeg []byte, at int, scan []byte, have [2][4]bool) []byte {
 	out = append(out, 0xff, dht, byte(n>>8), byte(n))
 	out = append(out, add...)
 	return append(out, jpeg[at:]...)
-}
-
-// StandardTable is one of T.81's tables K.3 to K.6 as the body of a DHT segment:
-// class 0 DC or 1 AC, slot 0 luminance or 1 chrominance. The copy is the
-// caller's.
-func StandardTable(class, slot int) []byte {
-	return bytes.Clone(standardTables[2*class+slot])
 }

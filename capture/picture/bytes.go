@@ -31,10 +31,10 @@ func (p *Processor) within(limit, quality int) []byte {
 	last, lastQ := best, quality
 	for range 2 {
 		want := aim * float64(max(limit-headerBytes, 100)) / float64(max(len(last)-headerBytes, 1))
-		q := qualityFor(float64(percent(lastQ)) * math.Pow(want, -1/steep))
+		q := qualityFor(float64(mjpeg.Percent(lastQ)) * math.Pow(want, -1/steep))
 		if q < lowest {
 			q = min(lowest, lastQ)
-			byQuality := math.Pow(float64(percent(q))/float64(percent(lastQ)), -steep)
+			byQuality := math.Pow(float64(mjpeg.Percent(q))/float64(mjpeg.Percent(lastQ)), -steep)
 			p.reduce(math.Sqrt(min(1, want/byQuality)))
 		}
 		if q == lastQ && len(last) <= limit {
@@ -47,7 +47,7 @@ func (p *Processor) within(limit, quality int) []byte {
 		if len(out) <= limit && len(out) > limit*4/5 {
 			break
 		}
-		if a, b := float64(percent(q)), float64(percent(lastQ)); a != b {
+		if a, b := float64(mjpeg.Percent(q)), float64(mjpeg.Percent(lastQ)); a != b {
 			steep = math.Log(float64(len(last))/float64(len(out))) / math.Log(a/b)
 			steep = max(0.4, min(1.2, steep))
 		}
@@ -61,10 +61,10 @@ func (p *Processor) within(limit, quality int) []byte {
 
 func (p *Processor) encode(quality int) []byte {
 	r := p.canvas.Rect
-	return p.encoder.encode(make([]byte, 0, headerBytes+r.Dx()*r.Dy()/6), &p.canvas, quality)
+	return p.encoder.Encode(make([]byte, 0, headerBytes+r.Dx()*r.Dy()/6), &p.canvas, quality)
 }
 
-// qualityFor is the inverse of percent, rounded down.
+// qualityFor is the inverse of mjpeg.Percent, rounded down.
 func qualityFor(scale float64) int {
 	if scale > 100 {
 		return max(1, int(5000/scale))
@@ -102,7 +102,7 @@ func Shrink(jpeg []byte, maxBytes int) ([]byte, error) {
 	// As many pixels as the square root of the bytes that are too many, so that
 	// quality has the other half of the work.
 	side := math.Pow(float64(max(limit, 1))/float64(len(jpeg)), 0.25)
-	p := &Processor{encoder: newEncoder()}
+	p := &Processor{}
 	ow, oh := max(1, int(float64(w)*side)), max(1, int(float64(h)*side))
 	if err := p.develop(capture.Frame{Format: capture.JPEG, Data: jpeg}, w, h, ow, oh); err != nil {
 		return nil, fmt.Errorf("shrink a picture to %d bytes: %w", maxBytes, err)

@@ -174,20 +174,26 @@ func (s *stamp) glyph(r rune) glyph {
 	return g
 }
 
-// draw writes the line into a corner of m (4:2:0): white on a dimmed band, its
-// height a 24th of the picture's, smaller where it would not fit.
-func (s *stamp) draw(m *image.YCbCr, line, position string) error {
+// label is a line of text set in a picture: white on a dimmed band.
+type label struct {
+	band   image.Rectangle
+	glyphs []glyph
+	dots   []image.Point // where they stand
+}
+
+// set lays out a line in a corner of a picture of w by h pixels, its height a
+// 24th of the picture's, smaller where it would not fit.
+func (s *stamp) set(w, h int, line, position string) (label, error) {
 	runes := []rune(line)
 	runes = runes[:min(len(runes), maxLine)]
 	if len(runes) == 0 {
-		return nil
+		return label{}, nil
 	}
-	w, h := m.Rect.Dx(), m.Rect.Dy()
 	size := max(10, min(72, h/24))
 	width := 0
 	for range 2 {
 		if err := s.setSize(size); err != nil {
-			return err
+			return label{}, err
 		}
 		var sum fixed.Int26_6
 		for _, r := range runes {
@@ -207,25 +213,34 @@ func (s *stamp) draw(m *image.YCbCr, line, position string) error {
 	if !strings.HasPrefix(position, "top") {
 		box = box.Add(image.Pt(0, h-box.Dy()))
 	}
-	dim(m, box.Intersect(m.Rect))
+	l := label{band: box.Intersect(image.Rect(0, 0, w, h))}
 	dot := fixed.P(box.Min.X+pad, box.Min.Y+pad/2+metrics.Ascent.Ceil())
 	for _, r := range runes {
-		g := s.glyph(r)
-		if g.mask != nil {
-			blend(m, g.mask, image.Pt(dot.X.Round(), dot.Y.Round()))
+		if g := s.glyph(r); g.mask != nil {
+			l.glyphs = append(l.glyphs, g)
+			l.dots = append(l.dots, image.Pt(dot.X.Round(), dot.Y.Round()))
 		}
-		dot.X += g.advance
+		dot.X += s.glyph(r).advance
 	}
-	return nil
+	return l, nil
+}
+
+// draw draws the part of the label that lies in m.
+func (l *label) draw(m *image.YCbCr) {
+	dim(m, l.band.Intersect(m.Rect))
+	for i, g := range l.glyphs {
+		blend(m, g.mask, l.dots[i])
+	}
 }
 
 // dim takes a rectangle half way to black and to gray.
 func dim(m *image.YCbCr, r image.Rectangle) {
+	hr, vr := subsampling(m.SubsampleRatio)
 	for y := r.Min.Y; y < r.Max.Y; y++ {
 		for x := r.Min.X; x < r.Max.X; x++ {
 			i := m.YOffset(x, y)
 			m.Y[i] = byte(int(m.Y[i]) * 2 / 5)
-			if (x-r.Min.X)&1 == 0 && (y-r.Min.Y)&1 == 0 {
+			if (x == r.Min.X || x%hr == 0) && (y == r.Min.Y || y%vr == 0) { // once
 				j := m.COffset(x, y)
 				m.Cb[j] = byte((int(m.Cb[j]) + 128) / 2)
 				m.Cr[j] = byte((int(m.Cr[j]) + 128) / 2)

@@ -58,9 +58,10 @@ type Processor struct {
 	o        Options
 	template []part
 	decoder  mjpeg.Decoder
-	encoder  *encoder
+	encoder  mjpeg.Encoder
 	scaler   scaler
 	stamp    stamp
+	masks    grid
 	canvas   image.YCbCr
 	planes   []byte
 }
@@ -85,7 +86,7 @@ func New(o Options) (*Processor, error) {
 	if g := o.GPS; g != nil && !(g.Latitude >= -90 && g.Latitude <= 90 && g.Longitude >= -180 && g.Longitude <= 180) {
 		bad("picture GPS %v, %v: latitude -90 to 90 and longitude -180 to 180 would do", g.Latitude, g.Longitude)
 	}
-	p := &Processor{o: o, encoder: newEncoder()}
+	p := &Processor{o: o}
 	if o.Overlay != nil {
 		parts, err := parseTemplate(o.Overlay.Template)
 		if err != nil {
@@ -130,6 +131,9 @@ func (p *Processor) process(f capture.Frame, picID string) ([]byte, error) {
 			return nil, err
 		}
 	}
+	if w*h > mjpeg.MaxPixels {
+		return nil, fmt.Errorf("%w: %dx%d pixels; up to %d megapixels would do", mjpeg.ErrTooLarge, w, h, mjpeg.MaxPixels>>20)
+	}
 	ow, oh := fit(w, h, p.o.Width, p.o.Height)
 	meta := metadata{at: f.At.In(p.o.Location), camera: p.o.Camera, id: picID, gps: p.o.GPS, width: ow, height: oh}
 	var exif []byte
@@ -147,20 +151,24 @@ func (p *Processor) process(f capture.Frame, picID string) ([]byte, error) {
 		}
 		return withEXIF(f.Data, exif), nil
 	}
-	if err := p.develop(f, w, h, ow, oh); err != nil {
+	l, err := p.label(ow, oh, meta.at, picID)
+	if err != nil {
 		return nil, err
 	}
-	paint(&p.canvas, p.o.Privacy)
-	if o := p.o.Overlay; o != nil {
-		at := meta.at
-		if o.Location != nil {
-			at = at.In(o.Location)
-		}
-		if err := p.stamp.draw(&p.canvas, expand(p.template, at, p.o.Camera, picID), o.Position); err != nil {
-			return nil, err
+	out, err := []byte(nil), mjpeg.ErrNotRetouchable
+	if f.Format == capture.JPEG && ow == w && oh == h && (limit == 0 || len(f.Data) <= limit) {
+		out, err = p.retouch(f.Data, w, h, &l)
+	}
+	if errors.Is(err, mjpeg.ErrNotRetouchable) || limit > 0 && len(out) > limit {
+		if err = p.develop(f, w, h, ow, oh); err == nil {
+			paint(&p.canvas, ow, oh, p.o.Privacy)
+			l.draw(&p.canvas)
+			out = p.within(limit, p.o.Quality)
 		}
 	}
-	out := p.within(limit, p.o.Quality)
+	if err != nil {
+		return nil, err
+	}
 	if exif == nil {
 		return out, nil
 	}
@@ -169,6 +177,32 @@ func (p *Processor) process(f capture.Frame, picID string) ([]byte, error) {
 		exif = meta.segment()
 	}
 	return withEXIF(out, exif), nil
+}
+
+// label sets the overlay's text.
+func (p *Processor) label(w, h int, at time.Time, picID string) (label, error) {
+	o := p.o.Overlay
+	if o == nil {
+		return label{}, nil
+	}
+	if o.Location != nil {
+		at = at.In(o.Location)
+	}
+	return p.stamp.set(w, h, expand(p.template, at, p.o.Camera, picID), o.Position)
+}
+
+// retouch paints masks and text into a JPEG and leaves the rest to the bit.
+func (p *Processor) retouch(jpeg []byte, w, h int, l *label) ([]byte, error) {
+	p.masks.set(w, h, p.o.Privacy)
+	wanted := func(r image.Rectangle) bool { return r.Overlaps(l.band) || p.masks.touch(r) }
+	bare := strip(jpeg)
+	if bare == nil {
+		return nil, mjpeg.ErrNotRetouchable
+	}
+	return p.decoder.Retouch(bare, wanted, func(m *image.YCbCr) {
+		paint(m, w, h, p.o.Privacy)
+		l.draw(m)
+	})
 }
 
 // fit is the largest size of the shape of w by h, not above it, within mw by mh.
@@ -192,7 +226,7 @@ func (p *Processor) develop(f capture.Frame, w, h, ow, oh int) error {
 	case capture.JPEG:
 		return p.decode(f.Data, w, h, ow, oh)
 	case capture.YUYV, capture.NV12:
-		if w <= 0 || h <= 0 || w*h > mjpeg.MaxPixels || len(f.Data) < f.Format.Size(w, h) {
+		if w <= 0 || h <= 0 || len(f.Data) < f.Format.Size(w, h) {
 			return fmt.Errorf("%d bytes are not %dx%d pixels", len(f.Data), w, h)
 		}
 		p.setCanvas(ow, oh)

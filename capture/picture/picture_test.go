@@ -88,7 +88,7 @@ func TestEncoder(t *testing.T) {
 			m := drawn(s[0], s[1], 6)
 			theirs := encoded(t, m, q)
 			src := decoded(t, encoded(t, m, 100)).(*image.YCbCr)
-			ours := newEncoder().encode(nil, src, q)
+			ours := new(mjpeg.Encoder).Encode(nil, src, q)
 			want, got := psnr(t, decoded(t, theirs), m), psnr(t, decoded(t, ours), m)
 			if got < want-0.3 {
 				t.Errorf("%v at %d: %.2f dB, image/jpeg has %.2f", s, q, got, want)
@@ -211,16 +211,19 @@ func TestHostile(t *testing.T) {
 		return out
 	}
 	for name, c := range map[string]struct {
-		pic  []byte
-		want error
+		pic   []byte
+		width int
+		want  error
 	}{
-		"100 megapixels": {sized(10000, 10000), mjpeg.ErrTooLarge},
-		"20 megapixels":  {sized(5000, 4000), mjpeg.ErrTooLarge},
-		"15 megapixels":  {sized(5000, 3000), mjpeg.ErrMalformed},
-		"cut":            {pic[:len(pic)-30], mjpeg.ErrMalformed},
-		"empty":          {nil, mjpeg.ErrMalformed},
+		"100 megapixels":                 {sized(10000, 10000), 0, mjpeg.ErrTooLarge},
+		"20 megapixels in few bytes":     {sized(5000, 4000), 0, mjpeg.ErrMalformed},
+		"20 megapixels to be worked on":  {sized(5000, 4000), 4990, mjpeg.ErrTooLarge},
+		"20 megapixels to be made small": {sized(5000, 4000), 500, mjpeg.ErrMalformed},
+		"cut":                            {pic[:len(pic)-30], 0, mjpeg.ErrMalformed},
+		"cut and smaller":                {pic[:len(pic)-30], 40, mjpeg.ErrMalformed},
+		"empty":                          {nil, 0, mjpeg.ErrMalformed},
 	} {
-		p := processor(t, Options{Privacy: [][][2]float64{{{0, 0}, {1, 0}, {1, 1}}}})
+		p := processor(t, Options{Width: c.width, Privacy: [][][2]float64{{{0, 0}, {1, 0}, {1, 1}}}})
 		var before, after runtime.MemStats
 		runtime.ReadMemStats(&before)
 		out, err := p.Process(frame(c.pic), "")
@@ -239,6 +242,52 @@ func BenchmarkResize(b *testing.B) {
 		b.Run(fmt.Sprintf("%dx%d", s[0], s[1]), func(b *testing.B) {
 			pic := encoded(b, drawn(s[0], s[1], 8), 80)
 			p := processor(b, Options{Width: 500, Height: 281})
+			b.ReportAllocs()
+			for b.Loop() {
+				if _, err := p.Process(frame(pic), ""); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+}
+
+// Without a smaller size, masks and text change what they cover and nothing else.
+func TestRetouchKeepsTheRest(t *testing.T) {
+	pic := encoded(t, drawn(640, 480, 8), 90)
+	before := decoded(t, pic).(*image.YCbCr)
+	out := process(t, Options{
+		Privacy: [][][2]float64{{{0.5, 0.1}, {0.6, 0.1}, {0.6, 0.2}}},
+		Overlay: &Overlay{Template: "{time}", Position: "top-left"},
+	}, frame(pic))
+	after := decoded(t, out).(*image.YCbCr)
+	changed := 0
+	for y := range 480 {
+		for x := range 640 {
+			if before.YCbCrAt(x, y) == after.YCbCrAt(x, y) {
+				continue
+			}
+			changed++
+			if (x < 316 || x > 400 || y < 47 || y > 112) && (x > 320 || y > 48) {
+				t.Fatalf("%d, %d has changed", x, y)
+			}
+		}
+	}
+	if changed < 2000 {
+		t.Error("hardly anything has changed")
+	}
+}
+
+func BenchmarkFullSize(b *testing.B) {
+	pic := encoded(b, drawn(1920, 1080, 8), 80)
+	for name, o := range map[string]Options{
+		"text":        {Overlay: &Overlay{Template: "{camera} {time}"}},
+		"small mask":  {Privacy: [][][2]float64{{{0, 0}, {0.3, 0}, {0.3, 0.3}, {0, 0.3}}}},
+		"half masked": {Privacy: [][][2]float64{{{0, 0}, {1, 0}, {1, 0.5}, {0, 0.5}}}},
+		"all encoded": {MaxBytes: len(pic) * 9 / 10},
+	} {
+		b.Run(name, func(b *testing.B) {
+			p := processor(b, o)
 			b.ReportAllocs()
 			for b.Loop() {
 				if _, err := p.Process(frame(pic), ""); err != nil {

@@ -50,7 +50,7 @@ func TestFillCovers(t *testing.T) {
 func checkFill(t *testing.T, name string, p [][2]float64, w, h int) {
 	t.Helper()
 	plane := make([]byte, w*h)
-	fill(plane, w, w, h, float64(w), float64(h), p, 1)
+	fill(plane, w, image.Rect(0, 0, w, h), float64(w), float64(h), p, 1)
 	const sub = 5
 	near := make([]bool, w*h) // samples that have a point inside, or a neighbour
 	for y := range h * sub {

@@ -1,9 +1,21 @@
-package picture
+package mjpeg
 
-// fdct is the two-dimensional forward DCT by Arai, Agui and Nakajima: 5
+import "math"
+
+// aan are the factors that forward leaves to the quantiser, for one dimension:
+// 1/a(u). The other factor is 1/8.
+var aan = func() (f [8]float32) {
+	f[0] = 1
+	for u := 1; u < 8; u++ {
+		f[u] = float32(1 / (math.Sqrt2 * math.Cos(float64(u)*math.Pi/16)))
+	}
+	return f
+}()
+
+// forward is the two-dimensional forward DCT by Arai, Agui and Nakajima: 5
 // multiplications for 8 values. Coefficient (u, v) comes out times 8 a(u) a(v),
 // a(0) = 1, a(u) = sqrt(2) cos(uπ/16).
-func fdct(b *[64]float32) {
+func forward(b *[64]float32) {
 	for i := 0; i < 64; i += 8 {
 		r := b[i : i+8 : i+8]
 		r[0], r[1], r[2], r[3], r[4], r[5], r[6], r[7] =
