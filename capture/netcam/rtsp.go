@@ -73,7 +73,7 @@ func (s *Source) playlist() string {
 		"file '" + address + "'\n" +
 		"option rtsp_transport tcp\n" +
 		"option allowed_media_types video\n" +
-		fmt.Sprintf("option timeout %d\n", s.o.Timeout.Microseconds())
+		fmt.Sprintf("option timeout %d\n", 3*s.o.Timeout.Microseconds()) // ours comes first
 }
 
 func (s *Source) ffmpegArgs() []string {
