@@ -117,7 +117,7 @@ let asked = 0, reason = "";
 function drawLink(app) {
   const { link } = app;
   bannerTry.onclick = () => link.retry();
-  const words = { connecting: "Connecting…", online: "Live", lost: "Link lost", denied: "Not admitted" };
+  const words = { connecting: "Connecting…", online: "Connected", lost: "Link lost", denied: "Not admitted" };
   text(pill, words[link.state]);
   attr(pill, "data-state", link.state);
   attr(document.body, "data-link", link.state);

@@ -8,7 +8,7 @@ import { bytes, day, percent, plural, span, time, trigger } from "./format.js";
 const LONGEST_STEP = 1500, SHORTEST_STEP = 120; // ms a picture stays while playing
 
 export function eventView(root, app, [camera = "", id = "", first = ""]) {
-  let archived = null, error = "", loading = app.info.archive;
+  let archived = null, error = "", loading = Boolean(app.info.archive && camera && id);
   let at = -1, playing = 0, speed = 1, boxes = true, wanted = first, centred = "", pics = [];
 
   const back = h("a", { class: "back", href: "#events" }, icon("back"), "Events");
@@ -40,7 +40,7 @@ export function eventView(root, app, [camera = "", id = "", first = ""]) {
   const live = () => app.store.cameras.get(camera)?.events.get(id);
 
   async function load() {
-    if (!app.info.archive) return;
+    if (!app.info.archive || !camera || !id) return;
     try {
       const { events } = await get("events", { camera, event: id });
       archived = events.length ? fromArchive(events[0]) : null;

@@ -31,8 +31,11 @@ form.addEventListener("submit", (e) => {
   login(input.value);
 });
 
-const given = new URLSearchParams(location.hash.slice(1)).get("login");
-if (given) {
+function takeToken() {
+  const given = new URLSearchParams(location.hash.slice(1)).get("login");
+  if (!given) return;
   history.replaceState(null, "", location.pathname);
   login(given);
 }
+addEventListener("hashchange", takeToken);
+takeToken();

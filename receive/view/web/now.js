@@ -48,7 +48,7 @@ function cameraCard(app, name) {
   eventTitle.id = `${id}e`;
   const node = h("article", { class: "camera", "aria-labelledby": id },
     h("header", null, h("h2", { id, text: name }), motion, state), screen,
-    h("div", { class: "controls" }, armed, shoot, live), trouble, burst);
+    h("div", { class: "controls" }, armed, live, shoot), trouble, burst);
 
   const camera = () => app.store.cameras.get(name);
   let showLive = false;

@@ -271,7 +271,7 @@ export class Store {
   /** Adds a point to the log behind the health charts: one a minute, and one at each change of status. */
   #note(c) {
     const f = c.health ?? {};
-    const n = (v) => (Number.isFinite(v) ? v : null);
+    const n = (v) => (Number.isFinite(v) && Math.abs(v) < 1e12 ? v : null);
     const point = { t: Date.now(), on: c.status === "online" ? 1 : 0, q: n(f.queue_pictures), d: n(f.dropped), s: n(f.suppressed), c: n(f.cpu_c), f: n(f.fps) };
     const last = c.log.at(-1);
     if (last && point.t - last.t < 20_000 && last.on === point.on) c.log[c.log.length - 1] = { ...point, t: last.t };

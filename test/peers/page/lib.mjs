@@ -74,7 +74,7 @@ export async function scenario(run, { allow = [] } = {}) {
 }
 
 /** Waits until the page says that it is connected. */
-export const live = (page) => until("the link", async () => (await page.textContent("#link")) === "Live");
+export const live = (page) => until("the link", async () => (await page.textContent("#link")) === "Connected");
 
 /** The SHA-256 of what an image element shows, computed by the browser itself. */
 export const hashOf = (page, selector) => page.evaluate(async (sel) => {

@@ -1,0 +1,26 @@
+import { ask, check, live, scenario, shot, until, url } from "./lib.mjs";
+
+scenario(async (open) => {
+  const page = await open({ colorScheme: "dark" });
+  await page.goto(url);
+  await live(page);
+  const before = await ask("burst", { pictures: 2 });
+  await until("the burst", async () => (await page.locator('.tiles li[data-state="done"]').count()) === 2);
+
+  await ask("stop");
+  const banner = page.locator("#banner");
+  await banner.waitFor();
+  await until("what was lost, since when, and why", async () => /Link lost since \d\d:\d\d:\d\d.*The broker does not answer/.test(await banner.textContent()));
+  await until("when the next try is", async () => /Next try in \d+ s/.test(await banner.textContent()));
+  check(await page.locator(`.tiles li[data-pic="${before.id}-00"]`).isVisible(), "the pictures are gone with the link");
+  await page.getByRole("switch").click();
+  await until("an honest switch", async () => /Not sent: there is no link/.test(await page.textContent(".trouble")));
+  check((await page.getByRole("switch").getAttribute("aria-checked")) === "true", "the switch pretends");
+  await shot(page, "link-lost");
+
+  await ask("start");
+  await live(page);
+  check(!(await banner.isVisible()), "the banner stays");
+  const after = await ask("burst", { pictures: 2 });
+  await until("the burst after it", async () => (await page.locator(`.tiles li[data-pic^="${after.id}"][data-state="done"]`).count()) === 2);
+}, { allow: [/WebSocket connection to .* failed/, /502/, /WebSocket is already in CLOSING/] });
