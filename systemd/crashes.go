@@ -1,7 +1,9 @@
 package systemd
 
 import (
+	"context"
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -19,8 +21,12 @@ type Crashes struct {
 }
 
 // CountStart counts this start in a file of the directory, which must outlive a
-// restart of the service but not of the machine: the unit's RuntimeDirectory.
+// restart of the service but not of the machine: the unit's RuntimeDirectory. An
+// empty name, as without systemd, counts nothing.
 func CountStart(dir string) (*Crashes, error) {
+	if dir == "" {
+		return &Crashes{}, nil
+	}
 	c := &Crashes{path: filepath.Join(dir, "starts")}
 	data, err := os.ReadFile(c.path)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
@@ -45,8 +51,27 @@ func (c *Crashes) Pause() time.Duration {
 	return min(5*time.Second<<min(c.n-2, 10), 5*time.Minute)
 }
 
+// Wait makes the pause, if there is one, and returns early when ctx ends. systemd
+// is told that the service is up, and fed, so that neither its limit for starting
+// nor its watchdog cuts the pause short.
+func (c *Crashes) Wait(ctx context.Context, n *Notifier) error {
+	pause := c.Pause()
+	if pause == 0 {
+		return nil
+	}
+	err := errors.Join(n.Ready(), n.Status(fmt.Sprintf("crashed %d times in a row; trying again at %s", c.n, time.Now().Add(pause).Format(time.TimeOnly))))
+	ctx, cancel := context.WithTimeout(ctx, pause)
+	defer cancel()
+	n.Watchdog(ctx, func() bool { return true })
+	<-ctx.Done()
+	return err
+}
+
 // Good forgets what was counted: at a clean end, or after some minutes of work.
 func (c *Crashes) Good() error {
+	if c.path == "" {
+		return nil
+	}
 	if err := os.Remove(c.path); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}

@@ -127,3 +127,32 @@ func TestPausesGrowWithCrashes(t *testing.T) {
 		t.Error("a directory that is not there was counted in")
 	}
 }
+
+func TestThePauseIsTold(t *testing.T) {
+	t.Setenv("WATCHDOG_USEC", "")
+	synctest.Test(t, func(t *testing.T) {
+		var sent []string
+		n := &Notifier{send: func(s string) error { sent = append(sent, s); return nil }}
+		start := time.Now()
+		if err := (&Crashes{n: 4}).Wait(t.Context(), n); err != nil {
+			t.Error(err)
+		}
+		if d := time.Since(start); d != 20*time.Second {
+			t.Errorf("waited %v", d)
+		}
+		if len(sent) != 2 || sent[0] != "READY=1" || !strings.HasPrefix(sent[1], "STATUS=crashed 4 times in a row; trying again at ") {
+			t.Errorf("told %q", sent)
+		}
+		ctx, cancel := context.WithCancel(t.Context())
+		cancel()
+		start = time.Now()
+		(&Crashes{n: 9}).Wait(ctx, n)
+		c, err := CountStart("")
+		if err != nil || c.Wait(t.Context(), n) != nil || c.Good() != nil {
+			t.Errorf("without a directory: %v", err)
+		}
+		if d := time.Since(start); d != 0 {
+			t.Errorf("waited %v without need", d)
+		}
+	})
+}
