@@ -234,7 +234,7 @@ func TestHTTPBad(t *testing.T) {
 		if u, _ := url.Parse(test.url); err != nil && !strings.Contains(err.Error(), u.Host) {
 			t.Errorf("%s: %v does not name the camera", test.url, err)
 		}
-		for _, secret := range []string{"hidden", "pa/ss", "pa%2Fss", "us%20er:"} {
+		for _, secret := range []string{"hidden", "pa/ss", "pa%2Fss", "us%20er:", `Get "`} {
 			if err != nil && strings.Contains(err.Error(), secret) {
 				t.Errorf("%s: %v shows %s", test.url, err, secret)
 			}
