@@ -9,6 +9,7 @@ const bins = 8
 type light struct {
 	gain, offset float64 // frame = gain*background + offset, in grey levels
 	shake        float64 // cells, this frame's or what is left of a stronger one
+	lost         float64 // share of the background's edges that the frame does not have
 	lut          [256]int16
 
 	bin   [256]uint8 // background level to bin
@@ -152,12 +153,12 @@ func (l *light) votes(m *model) (fitted, plain, n int) {
 }
 
 // shaken measures by how many cells the picture is displaced or blurred: the
-// median of difference over contrast at the background's edges. A thing that
-// moves touches few of them. A camera that shook will shake again, so the
-// measure fades over seconds.
+// median of difference over contrast at the background's edges, where an edge
+// that is still in its place counts as none. A thing that moves touches few of
+// them. A camera that shook will shake again, so the measure fades over seconds.
 func (l *light) shaken(m *model, dt float64) {
 	clear(l.ratio[:])
-	n := int32(0)
+	n, lost := int32(0), int32(0)
 	for y := 1; y < m.h-1; y += 2 {
 		for x := 1 + y>>1&1; x < m.w-1; x += 2 {
 			i := y*m.w + x
@@ -165,15 +166,32 @@ func (l *light) shaken(m *model, dt float64) {
 			if e < 10 {
 				continue
 			}
-			d := abs(int32(l.lut[m.cells[i]]) - m.bg[i]>>(bgBits-vBits))
-			l.ratio[min(d/e, int32(len(l.ratio)-1))]++
 			n++
+			bg := m.bg[i] >> (bgBits - vBits)
+			j := i + 1
+			b := bg - m.bg[j]>>(bgBits-vBits)
+			if down := bg - m.bg[i+m.w]>>(bgBits-vBits); abs(down) > abs(b) {
+				j, b = i+m.w, down
+			}
+			v := int32(l.lut[m.cells[i]]) - int32(l.lut[m.cells[j]])
+			if b < 0 {
+				b, v = -b, -v
+			}
+			if v*5 > b*2 {
+				l.ratio[0]++
+				continue
+			}
+			lost++
+			d := abs(int32(l.lut[m.cells[i]]) - bg)
+			l.ratio[min(d/e, int32(len(l.ratio)-1))]++
 		}
 	}
 	l.shake *= 1 - dt/(dt+4)
+	l.lost = 0
 	if n < 16 {
 		return
 	}
+	l.lost = float64(lost) / float64(n)
 	acc := int32(0)
 	for r, c := range l.ratio {
 		if acc += c; acc*2 > n {

@@ -58,6 +58,9 @@ type Fine struct {
 	// Clutter is how far an object must stand out of the restless things that
 	// were seen lately in its part of the picture, as a multiple of their size.
 	Clutter float64
+	// Crowd is how many things may change at once before it is taken for weather
+	// or a restless scene, and an object must be larger to count.
+	Crowd float64
 	// Flat is the share of textured cells that keep their texture above which a
 	// change is taken for light.
 	Flat float64
@@ -88,8 +91,9 @@ func Defaults() Options {
 			Caution:    2,
 			Travel:     0.3,
 			Clutter:    1.5,
+			Crowd:      8,
 			Flat:       0.75,
-			Outline:    0.6,
+			Outline:    0.4,
 			Scene:      0.5,
 			Hold:       400 * time.Millisecond,
 		},
@@ -134,7 +138,7 @@ func (o Options) check() error {
 	}{
 		{"floor", f.Floor, 0.5, 100}, {"noise", f.Noise, 1, 50}, {"shake", f.Shake, 0, 2}, {"trust", f.Trust, 0, 2},
 		{"evidence", f.Evidence, 1, 100}, {"caution", f.Caution, 0, 20}, {"travel", f.Travel, 0, 5}, {"clutter", f.Clutter, 0, 20},
-		{"flat", f.Flat, 0.1, 1}, {"outline", f.Outline, 0, 4}, {"scene", f.Scene, 0.05, 1},
+		{"crowd", f.Crowd, 1, 1000}, {"flat", f.Flat, 0.1, 1}, {"outline", f.Outline, 0, 4}, {"scene", f.Scene, 0.05, 1},
 	} {
 		if !(n.v >= n.lo && n.v <= n.hi) {
 			return fmt.Errorf("frames: %s %v is outside %v to %v", n.name, n.v, n.lo, n.hi)

@@ -1,44 +1,59 @@
 package frames
 
-// scene tells changes of the whole picture from things that move in it.
+// scene tells changes of the whole picture from things that move in it: much
+// of it changes at once, where a thing that comes near grows over many frames.
 type scene struct {
 	name    string
 	left    float64 // seconds until the new scene counts as known
+	away    float64 // seconds that the edges are elsewhere
 	since   float64 // seconds since it changed
 	changed float64 // share of the picture, recent
+	lost    float64 // share of its edges, recent
 }
 
 func (s *scene) judge(d *Detector, changed, dt float64) string {
 	f := &d.o.Fine
 	m := &d.model
-	step := changed > f.Scene && s.changed < f.Scene/2
-	// Exposure and white balance swing for a while after a step.
-	if s.left > 0 && changed > f.Scene/5 && s.since < 3 {
-		step = true
-	}
-	s.changed += (changed - s.changed) * min(1, dt/0.3)
-	if step {
-		if s.left <= 0 {
-			s.since = 0
-			s.name = SceneMoved
-			if kept, textured := m.texture(); textured == 0 || float64(kept) >= f.Flat*float64(textured) {
-				s.name = SceneLight
-			}
-		}
-		s.left = 0.6
-	}
+	lost := d.light.lost
+	light := changed > f.Scene && s.changed < f.Scene/2
+	moved := lost > f.Scene && s.lost < f.Scene/2
+	recent := min(1, dt/0.3)
+	s.changed += (changed - s.changed) * recent
+	s.lost += (lost - s.lost) * recent
 	if s.left <= 0 {
-		return ""
+		switch {
+		case light:
+			s.name, s.left, s.since = SceneLight, settleS, 0
+			if kept, textured := m.texture(); float64(kept) < f.Flat*float64(textured) {
+				s.name = SceneMoved
+			}
+		case s.away > 0 && lost < f.Scene/2:
+			s.away = 0 // it shook and is back
+		case s.away > settleS:
+			s.name, s.left, s.since, s.away = SceneMoved, settleS, 0, 0
+		case moved || s.away > 0:
+			s.away += dt
+			return SceneMoved
+		}
+		if s.left <= 0 {
+			return ""
+		}
+	} else if (changed > f.Scene/5 || lost > f.Scene/2) && s.since < 3 {
+		// Exposure and white balance swing for a while after a step.
+		s.left = settleS
 	}
 	s.left -= dt
 	s.since += dt
 	m.relearn()
 	m.age = f.Learn.Seconds()
 	if s.left <= 0 {
-		s.changed = 0
+		s.changed, s.lost = 0, 0
 	}
 	return s.name
 }
+
+// settleS is how long a new scene must look the same to count as known.
+const settleS = 0.6
 
 // relearn takes the frame over as background, as it is.
 func (m *model) relearn() {
@@ -92,31 +107,35 @@ func (m *model) keeps(i, j int) (kept, textured int) {
 	if b < 0 {
 		b, v = -b, -v
 	}
-	if v*5 > b*2 && v*2 < b*5 {
+	if v*5 > b*2 && v*2 < b*6 {
 		return 1, 1
 	}
 	return 0, 1
 }
 
-// jumps counts the neighbours of a cell between which the difference to the
+// jumps counts the neighbours of a cell between which the ratio of frame to
 // background jumps by half the limit: an object has an outline, light seldom.
 func (m *model) jumps(p int) int {
 	y, x := p/(m.w+2)-1, p%(m.w+2)-1
 	i := y*m.w + x
-	d := int32(m.v[i]) - m.bg[i]>>(bgBits-vBits)
-	t := int32(m.thr[i]) / 2
 	n := 0
-	if x < m.w-1 && abs(d-int32(m.v[i+1])+m.bg[i+1]>>(bgBits-vBits)) > t {
+	if x < m.w-1 && m.jump(i, i+1) {
 		n++
 	}
-	if x > 0 && abs(d-int32(m.v[i-1])+m.bg[i-1]>>(bgBits-vBits)) > t {
+	if x > 0 && m.jump(i, i-1) {
 		n++
 	}
-	if y < m.h-1 && abs(d-int32(m.v[i+m.w])+m.bg[i+m.w]>>(bgBits-vBits)) > t {
+	if y < m.h-1 && m.jump(i, i+m.w) {
 		n++
 	}
-	if y > 0 && abs(d-int32(m.v[i-m.w])+m.bg[i-m.w]>>(bgBits-vBits)) > t {
+	if y > 0 && m.jump(i, i-m.w) {
 		n++
 	}
 	return n
+}
+
+func (m *model) jump(i, j int) bool {
+	vi, vj := int32(m.v[i]), int32(m.v[j])
+	bi, bj := m.bg[i]>>(bgBits-vBits), m.bg[j]>>(bgBits-vBits)
+	return abs(vi*bj-vj*bi) > int32(m.thr[i])/2*max(vi, vj, bi, bj, 1)
 }

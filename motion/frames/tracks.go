@@ -3,9 +3,12 @@ package frames
 import "math"
 
 const (
-	maxTracks = 24
-	cautionS  = 1.5 // seconds in which caution falls to a third
-	lingerS   = 2   // seconds after which a thing that stays where it is is restless
+	maxTracks  = 24
+	crowdCells = 3   // size from which a thing counts in the crowd
+	crowdS     = 3   // seconds in which a crowd is forgotten to a third
+	crowdStep  = 0.3 // what each thing too many adds to the size asked for
+	cautionS   = 1.5 // seconds in which caution falls to a third
+	lingerS    = 2   // seconds after which a thing that stays where it is is restless
 )
 
 // track is something that was seen in one frame and looked for in the next.
@@ -28,11 +31,13 @@ type tracker struct {
 	tracks  []track
 	store   [maxTracks]track
 	clutter clutter
+	crowd   float64 // how many things were seen at once, lately
 }
 
 func (t *tracker) begin() {
 	t.tracks = t.store[:0]
 	t.clutter = clutter{}
+	t.crowd = 0
 }
 
 // follow matches this frame's blobs with the tracks and returns the main one.
@@ -46,6 +51,14 @@ func (t *tracker) follow(f *finder, m *model, fine *Fine, minCells, dt float64, 
 	}
 	t.clutter.fade(dt)
 	var best *blob
+	few := 0.0
+	for i := range f.blobs {
+		if f.blobs[i].area >= crowdCells && f.blobs[i].moving*8 >= f.blobs[i].area {
+			few++
+		}
+	}
+	t.crowd = max(few, t.crowd*(1-dt/(dt+crowdS)))
+	crowd := 1 + crowdStep*max(0, t.crowd-fine.Crowd)
 	caution := 1 + fine.Caution*math.Exp((fine.Learn.Seconds()-m.age)/cautionS)
 	// Frames close in time say less that is new.
 	step := min(max(dt/0.1, 0.5), 3)
@@ -69,7 +82,7 @@ func (t *tracker) follow(f *finder, m *model, fine *Fine, minCells, dt float64, 
 			b.why = whyLight
 			continue
 		}
-		need := max(minCells, fine.Clutter*t.clutter.at(m, b)) * caution
+		need := max(minCells*crowd, fine.Clutter*t.clutter.at(m, b)) * caution
 		tr := t.match(b, reach)
 		if tr == nil {
 			b.why = whyClutter
