@@ -144,14 +144,16 @@ func (q *Queue) heal(now time.Time) {
 // what a read-only disk holds is delivered. Called with disk held.
 func (q *Queue) attach() error {
 	s, begin := q.store, time.Now()
-	err := makeDirs(s.fs, s.dir)
-	if err == nil {
-		s.lock, err = s.fs.Lock(s.dir)
+	first := !s.scanned
+	if first { // later, a folder that is not there is a disk not mounted
+		if err := makeDirs(s.fs, s.dir); err != nil {
+			return err
+		}
 	}
-	if err != nil {
+	var err error
+	if s.lock, err = s.fs.Lock(s.dir); err != nil {
 		return err
 	}
-	first := !s.scanned
 	if first {
 		err = s.fs.Writable(s.dir)
 	} else {

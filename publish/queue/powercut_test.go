@@ -204,7 +204,7 @@ func powerCutRun(t testing.TB, seed uint64, o Options) *simDisk {
 	return d
 }
 
-var powerCuts = flag.Int("powercuts", 2, "runs of TestPowerCut")
+var powerCuts = flag.Int("powercuts", 1, "runs of TestPowerCut")
 
 // TestPowerCut cuts the power after every single change that a run made to
 // the disk, in several ways, and recovers.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"sync/atomic"
 	"syscall"
 	"testing"
@@ -316,6 +317,31 @@ func TestFullKeepsRAM(t *testing.T) {
 		wait(2 * lastRetry)
 		if s := q.Stats(); s.Disk != diskOK || s.Spooled != 14 {
 			t.Errorf("healed: %+v", s)
+		}
+		q.stop()
+	})
+}
+
+// TestFullUntilSynced: some file systems tell that they are full only at a
+// sync; a disk is not healed before one succeeded.
+func TestFullUntilSynced(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		q := startSpooler(t, newSimDisk(), Options{}, nil)
+		q.fs.setFail(func(kind, name string) error {
+			probe := strings.HasSuffix(name, "probe")
+			if kind == "write" && !probe || kind == "sync" && probe {
+				return syscall.ENOSPC
+			}
+			return nil
+		})
+		mustPut(t, q.Queue, item("a", "e", Picture, 1000))
+		wait(5 * time.Second)
+		q.Done("a", Picture)
+		for range 300 {
+			wait(time.Second)
+			if s := q.Stats(); s.Disk != diskFull {
+				t.Fatalf("%+v", s)
+			}
 		}
 		q.stop()
 	})
