@@ -112,8 +112,9 @@ func New(o Options) (*Processor, error) {
 }
 
 // Process makes the JPEG that leaves. The frame's bytes are not changed; a JPEG
-// of which nothing is asked is returned as it is, the same slice. picID may be
-// empty. With privacy masks set, a picture that cannot be decoded is an error,
+// of which nothing is asked is returned as it is, the same slice (Huffman tables
+// that it lacks are put in). Masks and text in a picture that keeps its size and
+// fits change what they cover, and the rest stays to the bit. picID may be empty. With privacy masks set, a picture that cannot be decoded is an error,
 // never a picture.
 func (p *Processor) Process(f capture.Frame, picID string) ([]byte, error) {
 	out, err := p.process(f, picID)
@@ -146,10 +147,11 @@ func (p *Processor) process(f capture.Frame, picID string) ([]byte, error) {
 	}
 	if f.Format == capture.JPEG && ow == w && oh == h && p.o.Overlay == nil && len(p.o.Privacy) == 0 &&
 		(limit == 0 || len(f.Data) <= limit) {
+		whole := mjpeg.WithTables(f.Data)
 		if exif == nil {
-			return f.Data, nil
+			return whole, nil
 		}
-		return withEXIF(f.Data, exif), nil
+		return withEXIF(whole, exif), nil
 	}
 	l, err := p.label(ow, oh, meta.at, picID)
 	if err != nil {

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"image"
+	"os/exec"
 	"testing"
 
 	"pirwatch/capture"
@@ -122,6 +123,44 @@ func TestPrivacyEverywhere(t *testing.T) {
 		out, err := processor(t, Options{Privacy: [][][2]float64{mask}}).Process(frame(pic), "")
 		if out != nil || err == nil {
 			t.Errorf("%s: left all the same, %v", name, err)
+		}
+	}
+}
+
+// Progressive pictures are masked, too.
+func TestPrivacyProgressive(t *testing.T) {
+	if _, err := exec.LookPath("jpegtran"); err != nil {
+		t.Skip("jpegtran is missing (package libjpeg-turbo-progs)")
+	}
+	cmd := exec.Command("jpegtran", "-progressive")
+	cmd.Stdin = bytes.NewReader(encoded(t, drawn(100, 80, 4), 90))
+	pic, err := cmd.Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, width := range []int{0, 50} {
+		o := Options{Width: width, Privacy: [][][2]float64{shapes["all"]}}
+		m := decoded(t, process(t, o, frame(pic))).(*image.YCbCr)
+		for _, v := range m.Y {
+			if v > 40 {
+				t.Fatalf("%d wide: something shows", width)
+			}
+		}
+	}
+}
+
+// MCUs reach beyond the picture's edge; what is coded there is masked as well.
+func TestPrivacyBeyondTheEdge(t *testing.T) {
+	pic := encoded(t, drawn(101, 83, 4), 90)
+	out := process(t, Options{Privacy: [][][2]float64{{{0.5, 0}, {1, 0}, {1, 1}, {0.5, 1}}}}, frame(pic))
+	at := bytes.Index(out, []byte{0xff, 0xc0})
+	copy(out[at+5:], []byte{0, 96, 0, 112}) // as many as are coded
+	m := decoded(t, out).(*image.YCbCr)
+	for y := range 96 {
+		for x := 51; x < 112; x++ {
+			if c := m.YCbCrAt(x, y); c.Y > 60 {
+				t.Fatalf("%d, %d shows %v", x, y, c)
+			}
 		}
 	}
 }

@@ -8,7 +8,8 @@
 //	go run ./test/bench/decode
 //
 // Times are CPU times of one thread; ratios are medians over rounds in which
-// every arm runs once. Exit code 1 when a ratio is above the limit or the output
+// every arm runs once. The 32-bit reader's time is that of GOARCH=386; its output
+// is compared on an emulated ARMv6, too. Exit code 1 when a ratio is above the limit or the output
 // differs.
 package main
 
@@ -73,6 +74,8 @@ func bench(rounds int, limit float64, whole bool) error {
 		narrow = ""
 	}
 
+	emulated, qemu := buildARM(dir)
+
 	fmt.Printf("%s, GOARCH=%s; CPU ms a frame (ratio to libjpeg-turbo), median of %d rounds\n", runtime.Version(), runtime.GOARCH, rounds)
 	fmt.Printf("%-14s %-8s %6s %8s  %-14s %-14s %-14s %7s %s\n",
 		"frames", "from", "bytes", "libjpeg", "pirwatch", "pirwatch 386", "image/jpeg", "allocs", "output")
@@ -102,12 +105,40 @@ func bench(rounds int, limit float64, whole bool) error {
 			}
 			ok := report(fmt.Sprintf("%dx%d 42%d", size[0], size[1], 4-2*vs), from, set, arms, limit)
 			bad = bad || !ok
+			if emulated != "" {
+				cmd := exec.Command(qemu, emulated, "-worker", set)
+				out, err := cmd.Output()
+				same := err == nil && strings.TrimSpace(string(out)) == arms[1].sum
+				fmt.Printf("%14s ARMv6 under %s: identical %t\n", "", filepath.Base(qemu), same)
+				bad = bad || !same
+			}
 		}
 	}
 	if bad {
 		return errors.New("a ratio is above the limit, or the output differs")
 	}
 	return nil
+}
+
+// buildARM builds the worker for an ARMv6, to be run for its output alone.
+func buildARM(dir string) (name, qemu string) {
+	for _, q := range []string{"qemu-arm", "qemu-arm-static"} {
+		if p, err := exec.LookPath(q); err == nil {
+			qemu = p
+		}
+	}
+	if qemu == "" {
+		fmt.Println("no ARMv6 output: qemu-arm is missing (package qemu-user-static)")
+		return "", ""
+	}
+	name = filepath.Join(dir, "decodearm")
+	build := exec.Command("go", "build", "-o", name, "./test/bench/decode")
+	build.Env = append(os.Environ(), "GOARCH=arm", "GOARM=6", "CGO_ENABLED=0")
+	if out, err := build.CombinedOutput(); err != nil {
+		fmt.Printf("no ARMv6 output: %v: %s\n", err, out)
+		return "", ""
+	}
+	return name, qemu
 }
 
 func buildPeer(dir string) string {
