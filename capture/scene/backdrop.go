@@ -88,7 +88,7 @@ func paintBackdrop(w, h int, seed uint64) *backdrop {
 			r *= 0.55
 			y -= 0.012
 		}
-		c.polygon(plain(col), disc(x, y, r, aspect)...)
+		c.polygon(plain(col), ring(x, y, r, aspect)...)
 	}
 	// The tree's shade on the lawn; the crown is drawn with every picture.
 	soft := func(x, y float64, under rgb) rgb {
@@ -104,8 +104,8 @@ func paintBackdrop(w, h int, seed uint64) *backdrop {
 	return b
 }
 
-// disc is a polygon near a circle of radius r (in widths).
-func disc(x, y, r, aspect float64) []float64 {
+// ring is a polygon near a circle of radius r (in widths).
+func ring(x, y, r, aspect float64) []float64 {
 	var xy []float64
 	for i := range 12 {
 		s, c := math.Sincos(float64(i) * math.Pi / 6)
@@ -149,7 +149,7 @@ func paintHouse(c *canvas, seed uint64, aspect float64) {
 	c.box(plain(hex(0x59707a)), 0.415, 0.385, 0.026, 0.125)
 	c.box(plain(hex(0x59707a)), 0.449, 0.385, 0.026, 0.125)
 	c.polygon(plain(hex(0x8fa3aa)), 0.415, 0.45, 0.441, 0.395, 0.441, 0.42, 0.415, 0.475)
-	c.polygon(plain(hex(0xd8c98a)), disc(0.4785, 0.53, 0.0032, aspect)...)
+	c.polygon(plain(hex(0xd8c98a)), ring(0.4785, 0.53, 0.0032, aspect)...)
 	c.box(plain(hex(0xb9b2a6)), 0.385, footing, 0.12, 0.018)
 	c.box(shade(0.3), 0.385, footing+0.013, 0.12, 0.006)
 	// The lamp beside it.

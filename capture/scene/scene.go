@@ -7,11 +7,12 @@ package scene
 import (
 	"bytes"
 	"image"
-	"image/jpeg"
 	"math"
 	"slices"
 	"sync"
 	"time"
+
+	"pirwatch/capture/mjpeg"
 )
 
 // Options say what is drawn. The zero value of a field means its default, given
@@ -79,6 +80,9 @@ type Scene struct {
 	grains []int8       // the sensor's noise …
 	sigma  float64      // … of this standard deviation
 
+	encoder mjpeg.Encoder
+	jpeg    []byte // what it wrote last
+
 	started chan struct{} // closed when Run first runs
 	once    sync.Once
 	start   time.Time
@@ -106,6 +110,7 @@ func New(o Options) *Scene {
 	if o.Quality <= 0 {
 		o.Quality = 80
 	}
+	o.Quality = min(o.Quality, 100)
 	if o.Day <= 0 {
 		o.Day = 8 * time.Minute
 	}
@@ -136,12 +141,8 @@ func New(o Options) *Scene {
 // Frame returns picture i, from 0, as a JPEG of its own, and what is in it.
 func (s *Scene) Frame(i int) ([]byte, Truth) {
 	img, truth := s.Draw(i)
-	var b bytes.Buffer
-	b.Grow(s.o.Width * s.o.Height / 4)
-	if err := jpeg.Encode(&b, img, &jpeg.Options{Quality: s.o.Quality}); err != nil {
-		panic(err) // the size is in range and a bytes.Buffer takes everything
-	}
-	return b.Bytes(), truth
+	s.jpeg = s.encoder.Encode(s.jpeg[:0], img, s.o.Quality)
+	return bytes.Clone(s.jpeg), truth
 }
 
 // Draw draws picture i, from 0, and tells what is in it. The image is the

@@ -3,6 +3,7 @@ package scene
 import (
 	"bytes"
 	"context"
+	"fmt"
 	"image"
 	"image/jpeg"
 	"math"
@@ -302,10 +303,14 @@ func TestRunLeavesOutWhatIsLate(t *testing.T) {
 }
 
 func BenchmarkFrame(b *testing.B) {
-	s := New(Options{})
-	i := 0
-	for b.Loop() {
-		s.Frame(i)
-		i++
+	for _, height := range []int{360, 720} {
+		b.Run(fmt.Sprint(height), func(b *testing.B) {
+			s := New(Options{Width: height * 16 / 9, Height: height})
+			i := 0
+			for b.Loop() {
+				s.Frame(i)
+				i++
+			}
+		})
 	}
 }

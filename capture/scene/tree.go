@@ -66,20 +66,49 @@ func (s *Scene) drawTree(t float64, by light) {
 	}
 }
 
-// drawTuft draws a soft disc.
+// drawTuft draws a soft disc. It is lit as its middle is, which makes it one
+// value a plane: the tree is most of what a picture costs to draw.
 func (s *Scene) drawTuft(x, y, r float64, c ycc, by light) {
-	soft := func(scale float64, w, h int, f func(x, y, a int)) {
-		cx, cy, r := x*scale-0.5, y*scale-0.5, r*scale
-		edge := 256 / (r*r*0.6 + 1) // full cover inside, falling over the outer part
-		for py := max(int(cy-r), 0); py <= min(int(cy+r)+1, h-1); py++ {
-			for px := max(int(cx-r), 0); px <= min(int(cx+r)+1, w-1); px++ {
-				dx, dy := float64(px)-cx, float64(py)-cy
-				if a := (r*r - dx*dx - dy*dy) * edge; a > 0 {
-					f(px, py, min(int(a), 256))
+	w, h := s.o.Width, s.o.Height
+	i := min(max(int(y), 0), h-1)*w + min(max(int(x), 0), w-1)
+	luma := min(c.y*(by.gain+int(s.back.lamp[i])*by.lamp>>8)>>8, 255)
+	colour, warm := s.colour(i, by)
+	disc(s.out.Y, s.out.YStride, w, h, x-0.5, y-0.5, r, luma)
+	x, y, r = x/2-0.5, y/2-0.5, r/2
+	disc(s.out.Cb, s.out.CStride, w/2, h/2, x, y, r, int(tint(c.cb, colour, -warm)))
+	disc(s.out.Cr, s.out.CStride, w/2, h/2, x, y, r, int(tint(c.cr, colour, warm/2)))
+}
+
+// disc blends a value into a plane: fully in the disc's middle, less and less
+// over its outer part.
+func disc(plane []uint8, stride, w, h int, cx, cy, r float64, v int) {
+	slope := 256 / (r*r*0.6 + 1)
+	full := r*r - 256/slope // the square of the radius within which it covers
+	for y := max(int(cy-r), 0); y <= min(int(cy+r)+1, h-1); y++ {
+		dy2 := (float64(y) - cy) * (float64(y) - cy)
+		if dy2 >= r*r {
+			continue
+		}
+		half := math.Sqrt(r*r - dy2)
+		x0, x1 := max(int(math.Ceil(cx-half)), 0), min(int(cx+half), w-1)
+		in0, in1 := x1+1, x1
+		if full > dy2 {
+			half = math.Sqrt(full - dy2)
+			in0, in1 = max(int(math.Ceil(cx-half)), 0), min(int(cx+half), w-1)
+		}
+		row := plane[y*stride : y*stride+w]
+		for x := x0; x <= x1; x++ {
+			if x == in0 {
+				for ; x <= in1; x++ {
+					row[x] = uint8(v)
+				}
+				if x > x1 {
+					break
 				}
 			}
+			dx := float64(x) - cx
+			a := min(int((r*r-dy2-dx*dx)*slope), 256)
+			row[x] = uint8(int(row[x]) + (v-int(row[x]))*a>>8)
 		}
 	}
-	soft(1, s.o.Width, s.o.Height, func(x, y, a int) { s.put(x, y, c.y, a, by) })
-	soft(0.5, s.o.Width/2, s.o.Height/2, func(x, y, a int) { s.putColour(x, y, c, a, by) })
 }
