@@ -1,5 +1,7 @@
 package frames
 
+import "math"
+
 // bins is into how many parts of equal size the background's brightness is cut
 // for the light fit.
 const bins = 8
@@ -9,6 +11,7 @@ const bins = 8
 type light struct {
 	gain, offset float64 // frame = gain*background + offset, in grey levels
 	shake        float64 // cells, this frame's or what is left of a stronger one
+	step         float64 // size of the light change, natural logarithm of the ratio
 	lost         float64 // share of the background's edges that the frame does not have
 	lut          [256]int16
 
@@ -60,6 +63,7 @@ func (l *light) fit(m *model, dt float64) {
 		}
 	}
 	l.table()
+	l.step = l.size()
 	l.shaken(m, dt)
 }
 
@@ -122,6 +126,19 @@ func median(v, w []float64) float64 {
 		}
 	}
 	return v[len(v)-1]
+}
+
+// size is how much brighter or darker the middle bins became.
+func (l *light) size() float64 {
+	most := 0.0
+	for b := bins / 4; b < bins-bins/4; b++ {
+		if l.count[b] == 0 {
+			continue
+		}
+		x := float64(l.sum[b])/float64(l.count[b])/(1<<vBits) + 8
+		most = max(most, math.Abs(math.Log(max(l.gain*(x-8)+l.offset, 0)+8)-math.Log(x)))
+	}
+	return most
 }
 
 func (l *light) table() {

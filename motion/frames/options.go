@@ -70,6 +70,9 @@ type Fine struct {
 	// Scene is the changed share of the picture above which the scene, and not
 	// something in it, has changed.
 	Scene float64
+	// Switch is how many times brighter or darker the picture must become at
+	// once to count as a light that was switched.
+	Switch float64
 	// Hold bridges gaps in which a moving object is not seen.
 	Hold time.Duration
 }
@@ -95,6 +98,7 @@ func Defaults() Options {
 			Flat:       0.75,
 			Outline:    0.4,
 			Scene:      0.5,
+			Switch:     1.4,
 			Hold:       400 * time.Millisecond,
 		},
 	}
@@ -138,7 +142,7 @@ func (o Options) check() error {
 	}{
 		{"floor", f.Floor, 0.5, 100}, {"noise", f.Noise, 1, 50}, {"shake", f.Shake, 0, 2}, {"trust", f.Trust, 0, 2},
 		{"evidence", f.Evidence, 1, 100}, {"caution", f.Caution, 0, 20}, {"travel", f.Travel, 0, 5}, {"clutter", f.Clutter, 0, 20},
-		{"crowd", f.Crowd, 1, 1000}, {"flat", f.Flat, 0.1, 1}, {"outline", f.Outline, 0, 4}, {"scene", f.Scene, 0.05, 1},
+		{"crowd", f.Crowd, 1, 1000}, {"flat", f.Flat, 0.1, 1}, {"outline", f.Outline, 0, 4}, {"scene", f.Scene, 0.05, 1}, {"switch", f.Switch, 1.05, 10},
 	} {
 		if !(n.v >= n.lo && n.v <= n.hi) {
 			return fmt.Errorf("frames: %s %v is outside %v to %v", n.name, n.v, n.lo, n.hi)

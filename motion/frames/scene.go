@@ -1,5 +1,7 @@
 package frames
 
+import "math"
+
 // scene tells changes of the whole picture from things that move in it: much
 // of it changes at once, where a thing that comes near grows over many frames.
 type scene struct {
@@ -8,17 +10,19 @@ type scene struct {
 	away    float64 // seconds that the edges are elsewhere
 	since   float64 // seconds since it changed
 	changed float64 // share of the picture, recent
+	step    float64 // light change, recent
 	lost    float64 // share of its edges, recent
 }
 
 func (s *scene) judge(d *Detector, changed, dt float64) string {
 	f := &d.o.Fine
 	m := &d.model
-	lost := d.light.lost
-	light := changed > f.Scene && s.changed < f.Scene/2
+	lost, switched := d.light.lost, math.Log(f.Switch)
+	light := changed > f.Scene && s.changed < f.Scene/2 || d.light.step > switched && s.step < switched/2
 	moved := lost > f.Scene && s.lost < f.Scene/2
 	recent := min(1, dt/0.3)
 	s.changed += (changed - s.changed) * recent
+	s.step += (d.light.step - s.step) * recent
 	s.lost += (lost - s.lost) * recent
 	if s.left <= 0 {
 		switch {
@@ -47,7 +51,7 @@ func (s *scene) judge(d *Detector, changed, dt float64) string {
 	m.relearn()
 	m.age = f.Learn.Seconds()
 	if s.left <= 0 {
-		s.changed, s.lost = 0, 0
+		s.changed, s.lost, s.step = 0, 0, 0
 	}
 	return s.name
 }

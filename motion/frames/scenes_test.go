@@ -39,46 +39,47 @@ func TestScenes(t *testing.T) {
 		name, why string
 		scene     scene
 		moves     []span // an object moves: must be seen
+		spare     int    // frames of false motion that are known and let pass
 	}{
 		{"empty by day", "noise is not motion",
-			scene{fps: 10, seconds: 20, noise: day, draw: func(c *canvas, t float64) {}}, nil},
+			scene{fps: 10, seconds: 20, noise: day, draw: func(c *canvas, t float64) {}}, nil, 0},
 		{"empty by night", "strong noise is still not motion",
-			scene{fps: 10, seconds: 20, noise: 6, draw: func(c *canvas, t float64) { c.gain(0.25, 8) }}, nil},
+			scene{fps: 10, seconds: 20, noise: 6, draw: func(c *canvas, t float64) { c.gain(0.25, 8) }}, nil, 0},
 		{"walker", "the plain case",
 			scene{fps: 10, seconds: 16, noise: day, draw: func(c *canvas, t float64) {
 				c.person(-6+(t-8)*14, 22, 20, swing(t), 50)
-			}}, []span{{8.6, 13.5}}},
+			}}, []span{{8.6, 13.5}}, 0},
 		{"slow walker", "a third of a cell a frame still is motion",
 			scene{fps: 10, seconds: 25, noise: day, draw: func(c *canvas, t float64) {
 				if t > 8 {
 					c.person(10+(t-8)*3, 25, 18, t*3, 50)
 				}
-			}}, []span{{8, 25}}},
+			}}, []span{{8, 25}}, 0},
 		{"distant walker", "two cells wide, six high",
 			scene{fps: 10, seconds: 20, noise: day, draw: func(c *canvas, t float64) {
 				if t > 8 {
 					c.person(5+(t-8)*4, 36, 6.5, swing(t), 40)
 				}
-			}}, []span{{8, 20}}},
+			}}, []span{{8, 20}}, 0},
 		{"night walker", "only some levels darker than a dark wall",
 			scene{fps: 10, seconds: 20, noise: 1.5, draw: func(c *canvas, t float64) {
 				c.gain(0.2, 4)
 				if t > 8 {
 					c.person(5+(t-8)*5, 20, 14, swing(t), 6)
 				}
-			}}, []span{{8, 20}}},
+			}}, []span{{8, 20}}, 0},
 		{"walker at 2 fps", "large steps between frames",
 			scene{fps: 2, seconds: 30, noise: day, draw: func(c *canvas, t float64) {
 				if t > 15 {
 					c.person(-6+(t-15)*8, 22, 20, swing(t), 50)
 				}
-			}}, []span{{16, 25}}},
+			}}, []span{{16, 25}}, 0},
 		{"walker at 1 fps", "each frame is a new place",
 			scene{fps: 1, seconds: 40, noise: day, draw: func(c *canvas, t float64) {
 				if t > 20 {
 					c.person(-6+(t-20)*8, 22, 20, swing(t), 50)
 				}
-			}}, []span{{21, 30}}},
+			}}, []span{{21, 30}}, 0},
 		{"light switch", "gain for all, half clipped, exposure swings back",
 			scene{fps: 10, seconds: 30, noise: day, draw: func(c *canvas, t float64) {
 				for _, s := range []struct{ at, g float64 }{{8, 1.9}, {15, 0.5}, {22, 1.7}} {
@@ -86,14 +87,14 @@ func TestScenes(t *testing.T) {
 						c.gain(1+(s.g-1)*(0.4+0.6*math.Exp(-(t-s.at)/0.8)), 0)
 					}
 				}
-			}}, nil},
+			}}, nil, 0},
 		{"lamp in a dark room", "light from one side, not a gain for all",
 			scene{fps: 10, seconds: 25, noise: day, draw: func(c *canvas, t float64) {
 				c.gain(0.1, 2)
 				if t > 10 && t < 18 {
 					c.light(20, 15, 45, 8*(1+0.3*math.Exp(-(t-10)/0.7)))
 				}
-			}}, nil},
+			}}, nil, 0},
 		{"infrared cut", "dark for a moment, then other tones and more noise",
 			scene{fps: 10, seconds: 25, noise: day, draw: func(c *canvas, t float64) {
 				if t > 10 && t < 10.4 {
@@ -104,14 +105,14 @@ func TestScenes(t *testing.T) {
 					}
 					c.light(40, 30, 40, 1.3)
 				}
-			}}, nil},
+			}}, nil, 0},
 		{"headlights", "a pool of light sweeps over the wall",
 			scene{fps: 10, seconds: 25, noise: 2, draw: func(c *canvas, t float64) {
 				c.gain(0.3, 5)
 				if t > 10 && t < 14 {
 					c.light(-20+(t-10)*30, 25, 18, 2.5)
 				}
-			}}, nil},
+			}}, nil, 0},
 		{"drifting cloud", "a soft shadow crosses in eight seconds",
 			scene{fps: 10, seconds: 30, noise: day, draw: func(c *canvas, t float64) {
 				for y := range c.h {
@@ -120,27 +121,36 @@ func TestScenes(t *testing.T) {
 						*c.at(x, y) *= 1 - 0.35/(1+math.Exp(edge))
 					}
 				}
-			}}, nil},
+			}}, nil, 0},
 		{"rain", "streaks, each seen once",
 			scene{fps: 10, seconds: 30, noise: day, draw: func(c *canvas, t float64) {
 				for range 60 {
 					x, y := c.rng.Float64()*float64(c.w), c.rng.Float64()*float64(c.h)
 					c.box(x, y, 0.5, 4+3*c.rng.Float64(), 210)
 				}
-			}}, nil},
+			}}, nil, 0},
 		{"snow", "flakes fall slowly and can be followed",
 			scene{fps: 10, seconds: 30, noise: day, draw: func(c *canvas, t float64) {
 				flakes(c, t, 60, 1.3, 1.3, 4, 25, 230, 1)
-			}}, nil},
+			}}, nil, 0},
+		{"heavy snow", "large flakes near the camera",
+			scene{fps: 10, seconds: 30, noise: day, draw: func(c *canvas, t float64) {
+				flakes(c, t, 45, 2.2, 2.2, 8, 40, 240, 2)
+			}}, nil, 0},
+		{"insects in the infrared beam", "single bright things that dart about",
+			scene{fps: 10, seconds: 30, noise: night, draw: func(c *canvas, t float64) {
+				c.gain(0.3, 5)
+				flakes(c, t, 3, 3, 2, 45, 20, 220, 12)
+			}}, nil, 15},
 		{"leaves", "a bush that keeps tossing",
-			scene{fps: 10, seconds: 30, noise: day, draw: leaves}, nil},
+			scene{fps: 10, seconds: 30, noise: day, draw: leaves}, nil, 0},
 		{"walker before leaves", "what keeps tossing hides nothing larger",
 			scene{fps: 10, seconds: 35, noise: day, draw: func(c *canvas, t float64) {
 				leaves(c, t)
 				if t > 20 {
 					c.person(-10+(t-20)*10, 15, 28, swing(t), 30)
 				}
-			}}, []span{{21, 29}}},
+			}}, []span{{21, 29}}, 0},
 		{"walker in rain", "rain raises the limit, not above a person",
 			scene{fps: 10, seconds: 30, noise: day, draw: func(c *canvas, t float64) {
 				if t > 18 {
@@ -150,7 +160,7 @@ func TestScenes(t *testing.T) {
 					x, y := c.rng.Float64()*float64(c.w), c.rng.Float64()*float64(c.h)
 					c.box(x, y, 0.5, 4+3*c.rng.Float64(), 210)
 				}
-			}}, []span{{19, 26}}},
+			}}, []span{{19, 26}}, 0},
 		{"camera bump", "the whole picture is elsewhere, and stays there",
 			scene{fps: 10, seconds: 25, noise: day, draw: func(c *canvas, t float64) {
 				switch {
@@ -159,17 +169,17 @@ func TestScenes(t *testing.T) {
 				case t >= 10.5:
 					c.shift(3, 2)
 				}
-			}}, nil},
+			}}, nil, 0},
 		{"shaking mast", "wind shakes the camera by half a cell",
 			scene{fps: 10, seconds: 25, noise: day, draw: func(c *canvas, t float64) {
 				c.shift(0.5*math.Sin(t*8), 0.4*math.Cos(t*11))
-			}}, nil},
+			}}, nil, 0},
 		{"clock in the picture", "digits that change every second",
 			scene{fps: 10, seconds: 30, noise: day, draw: func(c *canvas, t float64) {
 				k := math.Floor(t)
 				c.box(62, 1, 2, 3, 40+200*frac(k*0.618))
 				c.box(65, 1, 2, 3, 40+200*frac(math.Floor(k/10)*0.618))
-			}}, nil},
+			}}, nil, 0},
 		{"parked car leaves", "motion while it drives, none at the ghost",
 			scene{fps: 10, seconds: 30, noise: day, draw: func(c *canvas, t float64) {
 				x := 30.0
@@ -178,7 +188,7 @@ func TestScenes(t *testing.T) {
 				}
 				c.box(x, 38, 20, 9, 40)
 				c.box(x+4, 34, 12, 4, 200)
-			}}, []span{{10.3, 12.5}}},
+			}}, []span{{10.3, 12.5}}, 0},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -190,7 +200,6 @@ func TestScenes(t *testing.T) {
 			seen := make([]float64, len(tt.moves))
 			var wrong []string
 			tt.scene.play(d, func(at float64, dec frames.Decision) {
-				dbg(t, d, at, dec, 9.8, 18.6)
 				if !dec.Motion {
 					return
 				}
@@ -214,7 +223,7 @@ func TestScenes(t *testing.T) {
 					t.Errorf("%s: motion from %.1f s was seen only at %.1f s", tt.why, m.from, seen[i])
 				}
 			}
-			if wrong != nil {
+			if len(wrong) > tt.spare {
 				t.Errorf("%s: motion at %v s", tt.why, wrong)
 			}
 		})

@@ -8,6 +8,7 @@ const (
 	crowdS     = 3   // seconds in which a crowd is forgotten to a third
 	crowdStep  = 0.3 // what each thing too many adds to the size asked for
 	cautionS   = 1.5 // seconds in which caution falls to a third
+	leap       = 0.5 // how far, in its own lengths, a thing gets in a tenth of a second
 	lingerS    = 2   // seconds after which a thing that stays where it is is restless
 )
 
@@ -62,7 +63,6 @@ func (t *tracker) follow(f *finder, m *model, fine *Fine, minCells, dt float64, 
 	caution := 1 + fine.Caution*math.Exp((fine.Learn.Seconds()-m.age)/cautionS)
 	// Frames close in time say less that is new.
 	step := min(max(dt/0.1, 0.5), 3)
-	reach := 2 + int(0.5*dt*float64(m.w))
 	for i := range f.blobs {
 		b := &f.blobs[i]
 		b.size = float64(b.strong) + float64(b.area-b.strong)/2
@@ -83,7 +83,7 @@ func (t *tracker) follow(f *finder, m *model, fine *Fine, minCells, dt float64, 
 			continue
 		}
 		need := max(minCells*crowd, fine.Clutter*t.clutter.at(m, b)) * caution
-		tr := t.match(b, reach)
+		tr := t.match(b, step)
 		if tr == nil {
 			b.why = whyClutter
 			continue
@@ -157,7 +157,7 @@ func (t *tracker) follow(f *finder, m *model, fine *Fine, minCells, dt float64, 
 }
 
 // match finds the track that comes nearest to continuing in b, or begins one.
-func (t *tracker) match(b *blob, reach int) *track {
+func (t *tracker) match(b *blob, step float64) *track {
 	var found *track
 	bestD := 1 << 30
 	for i := range t.tracks {
@@ -166,7 +166,8 @@ func (t *tracker) match(b *blob, reach int) *track {
 			continue
 		}
 		gap := max(tr.x0-b.x1, b.x0-tr.x1, tr.y0-b.y1, b.y0-tr.y1)
-		if gap > reach {
+		extent := float64(max(tr.x1-tr.x0, tr.y1-tr.y0, b.x1-b.x0, b.y1-b.y0) + 1)
+		if gap > 2+int(leap*extent*step) {
 			continue
 		}
 		d := abs(int32(tr.x0+tr.x1-b.x0-b.x1)) + abs(int32(tr.y0+tr.y1-b.y0-b.y1))
