@@ -9,6 +9,8 @@ type View struct {
 	// nothing changed, 80 above half the limit, 160 above it, 255 for an object
 	// on a path.
 	Frame, Background, Noise, Limit, Mask *image.Gray
+	// Corrected is the frame under the background's light.
+	Corrected *image.Gray
 	// Blobs are the changed places of the frame, each with what became of it.
 	Blobs []Blob
 	// Gain and Offset are the light change that was taken out, in grey levels.
@@ -31,13 +33,14 @@ func (d *Detector) View() View {
 	r := image.Rect(0, 0, m.w, m.h)
 	v := View{
 		Frame: image.NewGray(r), Background: image.NewGray(r), Noise: image.NewGray(r),
-		Limit: image.NewGray(r), Mask: image.NewGray(r),
+		Limit: image.NewGray(r), Mask: image.NewGray(r), Corrected: image.NewGray(r),
 		Gain: d.light.gain, Offset: d.light.offset, Shake: d.light.shake,
 	}
 	for y := range m.h {
 		for x := range m.w {
 			i := y*m.w + x
 			v.Frame.Pix[i] = m.cells[i]
+			v.Corrected.Pix[i] = uint8(min(max(m.v[i]>>vBits, 0), 255))
 			v.Background.Pix[i] = uint8(m.bg[i] >> bgBits)
 			v.Noise.Pix[i] = uint8(min(m.noise[i]>>5, 255))
 			v.Limit.Pix[i] = uint8(min(m.thr[i]>>1, 255))
