@@ -31,9 +31,12 @@ func licenses(pkg string) (string, error) {
 	for _, m := range slices.Compact(modules) {
 		name, dir, _ := strings.Cut(m, "\t")
 		found := false
-		for _, pattern := range []string{"LICEN[CS]E*", "COPYING*", "NOTICE*", "edl-v10", "epl-v20"} {
+		for _, pattern := range []string{"LICEN[CS]E*", "LICEN[CS]ES/*", "COPYING*", "NOTICE*", "edl-v10", "epl-v20"} {
 			files, _ := filepath.Glob(filepath.Join(dir, pattern))
 			for _, file := range files {
+				if info, err := os.Stat(file); err == nil && info.IsDir() {
+					continue
+				}
 				text, err := os.ReadFile(file)
 				if err != nil {
 					return "", err
