@@ -37,10 +37,25 @@ func encode(what, name string) (string, error) {
 			fmt.Fprintf(&b, "%%%02X", c)
 		}
 	}
+	if reserved(b.String()) {
+		first := b.String()
+		b.Reset()
+		fmt.Fprintf(&b, "%%%02X%s", first[0], first[1:])
+	}
 	if b.Len() > maxOnDisk {
 		return "", fmt.Errorf("archive: %s %.40q… needs %d bytes as a file name: at most %d", what, name, b.Len(), maxOnDisk)
 	}
 	return b.String(), nil
+}
+
+// reserved tells the names that mean devices on Windows, whatever follows their dot.
+func reserved(file string) bool {
+	name, _, _ := strings.Cut(strings.ToUpper(file), ".")
+	switch name {
+	case "CON", "PRN", "AUX", "NUL":
+		return true
+	}
+	return len(name) == 4 && (name[:3] == "COM" || name[:3] == "LPT") && name[3] >= '0' && name[3] <= '9'
 }
 
 // decode is the way back; ok is false for a file name that encode cannot have made.

@@ -4,7 +4,7 @@
 // server knows none and reads nothing of what passes.
 //
 // What guards it: off loopback nothing but the login form is shown without a
-// login; on loopback the Host header must name loopback (against DNS
+// login; without one the Host header must name loopback (against DNS
 // rebinding); the websocket takes the page's own origin alone; a strict
 // Content-Security-Policy with trusted types keeps names and payloads from the
 // wire from ever being HTML; connections, websockets, bodies, listings and
@@ -64,9 +64,6 @@ type Options struct {
 	// User is the MQTT user that a token in the page's address belongs to
 	// (http://…/#token=…, which browsers never send to a server).
 	User string
-	// Hosts are further names that the Host header may have on a loopback
-	// address, as behind a reverse proxy.
-	Hosts []string
 
 	CertFile, KeyFile string // PEM; both or none
 }
@@ -79,7 +76,6 @@ type Server struct {
 	o        Options
 	log      *slog.Logger
 	listener net.Listener
-	loopback bool
 	handler  http.Handler
 	files    map[string]*asset
 	logins   *logins
@@ -109,8 +105,7 @@ func New(o Options, log *slog.Logger) (*Server, error) {
 	if (o.CertFile == "") != (o.KeyFile == "") {
 		return nil, errors.New("view: a certificate and a key are needed together")
 	}
-	loopback := isLoopback(host)
-	if o.Token == "" && !loopback {
+	if o.Token == "" && !isLoopback(host) {
 		return nil, fmt.Errorf("view: %s can be reached from elsewhere, so a token or password is needed; or listen on 127.0.0.1", o.Listen)
 	}
 	if o.Token != "" && len(o.Token) < 8 {
@@ -121,7 +116,7 @@ func New(o Options, log *slog.Logger) (*Server, error) {
 		return nil, err
 	}
 	s := &Server{
-		o: o, log: log, loopback: loopback, files: files, logins: newLogins(o.Token),
+		o: o, log: log, files: files, logins: newLogins(o.Token),
 		sockets: make(chan struct{}, maxSockets), readers: make(chan struct{}, maxReaders),
 	}
 	s.ctx, s.stop = context.WithCancel(context.Background())
@@ -248,7 +243,7 @@ func (s *Server) checked(next http.Handler) http.Handler {
 		h.Set("Cross-Origin-Resource-Policy", "same-origin")
 		h.Set("Permissions-Policy", "camera=(), microphone=(), geolocation=()")
 		h.Set("Cache-Control", "no-store")
-		if !validHost(r.Host) || (s.loopback && !s.hostAllowed(r.Host)) {
+		if !validHost(r.Host) || (s.logins.none && !namesLoopback(r.Host)) {
 			h.Set("Content-Security-Policy", "default-src 'none'")
 			http.Error(w, "This server does not answer to that name.", http.StatusMisdirectedRequest)
 			return
@@ -275,19 +270,13 @@ func validHost(host string) bool {
 	return strings.Trim(host, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-_:[]") == ""
 }
 
-func (s *Server) hostAllowed(host string) bool {
+// namesLoopback tells whether a Host header is one that only this machine's
+// own browsers send.
+func namesLoopback(host string) bool {
 	name := host
 	if h, _, err := net.SplitHostPort(host); err == nil {
 		name = h
 	}
 	name = strings.ToLower(strings.Trim(name, "[]"))
-	if isLoopback(name) || strings.HasSuffix(name, ".localhost") {
-		return true
-	}
-	for _, h := range s.o.Hosts {
-		if strings.EqualFold(h, name) {
-			return true
-		}
-	}
-	return false
+	return isLoopback(name) || strings.HasSuffix(name, ".localhost")
 }

@@ -298,15 +298,22 @@ func TestReassembler(t *testing.T) {
 }
 
 func TestHost(t *testing.T) {
-	s := serve(t, Options{Hosts: []string{"cam.example"}})
+	s := serve(t, Options{})
+	proxied := serve(t, Options{Token: secret}) // a login makes any name safe, as a proxy's
 	_, port, _ := net.SplitHostPort(s.Addr().String())
 	for host, want := range map[string]int{
-		"127.0.0.1:" + port: 200, "localhost:" + port: 200, "[::1]:" + port: 200, "localhost": 200, "x.localhost": 200, "cam.example": 200, "CAM.example:80": 200,
+		"127.0.0.1:" + port: 200, "localhost:" + port: 200, "[::1]:" + port: 200, "localhost": 200, "x.localhost": 200, "127.1.2.3": 200,
 		"evil.example": 421, "evil.example:" + port: 421, "127.0.0.1.evil.example": 421, "192.168.1.2": 421, "localhost.evil.example": 421,
 		"a;b": 421, "a'b": 421, "cam.example;script-src": 421,
 	} {
 		if res, _ := ask(t, s, "GET", "/api/info", "", "Host: "+host); res.StatusCode != want {
 			t.Errorf("host %q: %s, want %d", host, res.Status, want)
+		}
+	}
+	cookie := login(t, proxied, secret)
+	for host, want := range map[string]int{"cam.example": 200, "192.168.1.2:80": 200, "cam.example;script-src": 421} {
+		if res, _ := ask(t, proxied, "GET", "/api/info", "", cookie, "Host: "+host); res.StatusCode != want {
+			t.Errorf("with a login, host %q: %s, want %d", host, res.Status, want)
 		}
 	}
 }

@@ -13,6 +13,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"sync"
 	"testing"
@@ -255,6 +256,47 @@ func TestPageHostile(t *testing.T) {
 		return true
 	}
 	browse(t, "hostile", d, s.url)
+}
+
+// TestPageDemo: the demo's page shows its pictures, to the byte, and obeys.
+func TestPageDemo(t *testing.T) {
+	demo := start(t, built(t), "demo", "--listen", "127.0.0.1:0", "--mqtt", "127.0.0.1:0")
+	address := regexp.MustCompile(`http://\S+#token=\S+`)
+	await(t, "the demo's address", 30*time.Second, func() bool { return address.MatchString(demo.out.String()) })
+	browse(t, "demo", nil, address.FindString(demo.out.String()))
+}
+
+// TestPageDaemon: a mask drawn on the page of a daemon on a real Mosquitto
+// silences the scene, shows in a second browser, and survives a restart of the
+// daemon; a restart of the broker is healed.
+func TestPageDaemon(t *testing.T) {
+	b := mosquitto(t)
+	page := fmt.Sprintf("127.0.0.1:%d", freePort(t))
+	camera := watch(t, b.addr, fmt.Sprintf(`
+[camera]
+driver = "scene"
+[sensor]
+driver = "off"
+[motion]
+trigger = "frames"
+hold_off = "2s"
+cooldown = "1s"
+[live]
+interval = "1s"
+[view]
+listen = %q
+`, page))
+	await(t, "the page", 30*time.Second, func() bool {
+		conn, err := net.Dial("tcp", page)
+		if err == nil {
+			conn.Close()
+		}
+		return err == nil
+	})
+	browse(t, "daemon", deeds{
+		"restart": func(json.RawMessage) any { camera.stop(); camera.start(t); return true },
+		"broker":  func(json.RawMessage) any { b.stop(); b.start(t); return true },
+	}, "http://"+page+"/")
 }
 
 // TestPageLook keeps a picture of every view in every size and theme, and has

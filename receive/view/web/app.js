@@ -16,19 +16,26 @@ const VIEWS = { now: nowView, events: eventsView, event: eventView, health: heal
 const main = document.getElementById("main");
 const say = document.getElementById("say");
 
-/** A token in the address is used once and taken out of it. */
+/** A token in the address is taken out of it, and kept for this tab. */
 function takeToken() {
   const given = new URLSearchParams(location.hash.slice(1)).get("token");
-  if (given) {
-    sessionStorage.setItem("pirwatch.password", given);
-    history.replaceState(null, "", location.pathname);
-    return given;
-  }
-  return sessionStorage.getItem("pirwatch.password") ?? "";
+  if (!given) return;
+  sessionStorage.setItem("pirwatch.token", given);
+  sessionStorage.removeItem("pirwatch.password");
+  history.replaceState(null, "", location.pathname);
+}
+
+/** The user and password for the broker: as typed in, else the token where the server names its user. */
+function credentials(info) {
+  const password = sessionStorage.getItem("pirwatch.password");
+  if (password !== null) return [sessionStorage.getItem("pirwatch.user"), password];
+  const token = sessionStorage.getItem("pirwatch.token");
+  if (!info.user) sessionStorage.removeItem("pirwatch.token");
+  return info.user && token ? [info.user, token] : ["", ""];
 }
 
 async function start() {
-  const password = takeToken();
+  takeToken();
   let info;
   try {
     info = await get("info");
@@ -74,6 +81,7 @@ async function start() {
       if (app.link.state === "online") closeDialog();
       redraw();
     },
+    connected: () => store.connected(),
     message: (...m) => store.message(...m),
   });
 
@@ -89,7 +97,15 @@ async function start() {
     view.update();
     scrollTo(0, 0);
   };
-  addEventListener("hashchange", () => { route(); main.focus({ preventScroll: true }); });
+  addEventListener("hashchange", () => {
+    if (location.hash.startsWith("#token=")) {
+      takeToken();
+      location.reload();
+      return;
+    }
+    route();
+    main.focus({ preventScroll: true });
+  });
   addEventListener("pagehide", () => view?.leave?.());
   route();
 
@@ -101,7 +117,7 @@ async function start() {
     location.replace(location.pathname);
   });
 
-  app.link.connect(sessionStorage.getItem("pirwatch.user") ?? (password ? info.user : ""), password);
+  app.link.connect(...credentials(info));
   setInterval(() => { store.expire(); redraw(); }, 1000);
 }
 

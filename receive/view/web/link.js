@@ -13,9 +13,10 @@ export class Link {
   #timer = 0;
   #subs;
 
-  /** topics: {filter: qos}; changed() after each change of state; message(topic, payload, retained). */
-  constructor(topics, { changed, message }) {
+  /** topics: {filter: qos}; changed() after each change of state; connected() before anything comes; message(topic, payload, retained). */
+  constructor(topics, { changed, connected, message }) {
     this.#subs = topics;
+    this.connected = connected;
     this.changed = changed;
     this.message = message;
     addEventListener("online", () => this.retry());
@@ -65,6 +66,7 @@ export class Link {
     let why = "";
     client.on("connect", () => {
       if (client !== this.#client) return;
+      this.connected();
       client.subscribe(Object.fromEntries(Object.entries(this.#subs).map(([f, qos]) => [f, { qos }])), (err, granted) => {
         if (client !== this.#client) return;
         if (err || (granted ?? []).some((g) => g.qos > 2)) {

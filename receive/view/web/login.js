@@ -1,5 +1,6 @@
-// The login form. A token after #login= in the address is used at once; it
-// never reaches a server's log, and does not stay in the address.
+// The login form. A token after #token= in the address is used at once; browsers
+// send what follows # to no server, and it does not stay in the address. The
+// page may need it again, as its user's password at the broker: this tab keeps it.
 
 const form = document.getElementById("login");
 const input = document.getElementById("token");
@@ -14,6 +15,7 @@ async function login(token) {
       method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify({ token }),
     });
     if (res.ok) {
+      sessionStorage.setItem("pirwatch.token", token);
       location.replace(location.pathname);
       return;
     }
@@ -32,7 +34,7 @@ form.addEventListener("submit", (e) => {
 });
 
 function takeToken() {
-  const given = new URLSearchParams(location.hash.slice(1)).get("login");
+  const given = new URLSearchParams(location.hash.slice(1)).get("token");
   if (!given) return;
   history.replaceState(null, "", location.pathname);
   login(given);

@@ -97,6 +97,14 @@ export class Store {
     return c;
   }
 
+  /** A new connection: what the broker retains comes again; what it has forgotten is not known any more. */
+  connected() {
+    for (const c of this.cameras.values()) {
+      c.status = "";
+      c.motion = "";
+    }
+  }
+
   /** Takes one message of the broker's. */
   message(topic, payload, retained) {
     if (!topic.startsWith(this.base + "/")) return;
@@ -216,6 +224,7 @@ export class Store {
     if (m.event_type === "suppressed") return;
     const e = this.#eventFor(c, m.event_id);
     if (m.event_type === "motion_start" || m.event_type === "manual") {
+      e.witnessed = true;
       e.started ??= when(m.at);
       e.trigger = m.event_type === "manual" ? "manual" : String(m.trigger ?? "");
       if (m.event_type === "manual") c.asked = 0;

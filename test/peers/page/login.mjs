@@ -34,7 +34,7 @@ scenario(async (open) => {
   check((await page.request.get(`${url}api/info`)).status() === 401, "the session outlives logging out");
 
   // A link with the login in its fragment.
-  await page.goto(`${url}#login=correct+horse+battery`);
+  await page.goto(`${url}#token=correct+horse+battery`);
   await page.getByRole("dialog").waitFor();
   check(!page.url().includes("horse"), "the token stays in the address");
 }, { allow: [/401/, /manifest/i] });
