@@ -285,6 +285,8 @@ func TestExamine(t *testing.T) {
 	good := jpegOf(1)
 	big := append([]byte(nil), good...)
 	copy(big[7:], "\x27\x10\x27\x10")
+	huge := append([]byte(nil), good...)
+	copy(huge[7:], "\xff\xff\xff\xff")
 	flat := append([]byte(nil), good...)
 	copy(flat[7:], "\x00\x00")
 	for _, test := range []struct {
@@ -303,6 +305,7 @@ func TestExamine(t *testing.T) {
 		{"no size", Frame{Data: []byte("\xff\xd8\xff\xda\x00\x02abc\xff\xd9")}, "no size"},
 		{"zero lines", Frame{Data: flat}, "no size"},
 		{"100 megapixels", Frame{Data: big}, "10000x10000"},
+		{"4 gigapixels, more than 32 bits hold", Frame{Data: huge}, "65535x65535"},
 		{"YUYV", Frame{Format: YUYV, Width: 3, Height: 2, Data: make([]byte, 16)}, ""},
 		{"NV12", Frame{Format: NV12, Width: 3, Height: 3, Data: make([]byte, 17)}, ""},
 		{"short NV12", Frame{Format: NV12, Width: 4, Height: 4, Data: make([]byte, 23)}, "4x4 has 24"},

@@ -36,7 +36,7 @@ func (c *Camera) examine(f Frame) (picture, error) {
 	if err != nil {
 		return picture{}, fmt.Errorf("damaged JPEG: %w", err)
 	}
-	if w*h > c.o.MaxPixels {
+	if int64(w)*int64(h) > int64(c.o.MaxPixels) {
 		return picture{}, fmt.Errorf("JPEG of %dx%d pixels: more than the limit of %d", w, h, c.o.MaxPixels)
 	}
 	return picture{f.Data[scan:]}, nil

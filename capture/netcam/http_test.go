@@ -112,7 +112,7 @@ func TestHTTPGood(t *testing.T) {
 		n := 0
 		stream(w, r, func([]byte) string {
 			n++
-			return fmt.Sprintf("--other\r\nContent-Type: image/jpeg\r\nContent-Length: %d\r\n\r\n", []int{3, 1 << 40, -1, 0}[n%4])
+			return fmt.Sprintf("--other\r\nContent-Type: image/jpeg\r\nContent-Length: %d\r\n\r\n", []int64{3, 1 << 40, -1, 0}[n%4])
 		})
 	})
 	camera.HandleFunc("/longer", func(w http.ResponseWriter, r *http.Request) { lie(w, 9999999) }) // and keeps the line open

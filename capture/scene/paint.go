@@ -3,6 +3,7 @@ package scene
 import (
 	"image"
 	"image/color"
+	"image/draw"
 	"math"
 
 	"golang.org/x/image/vector"
@@ -45,8 +46,8 @@ func hash(v ...uint64) uint64 {
 	return h
 }
 
-// unit is hash as a fraction 0…1.
-func unit(v ...uint64) float64 { return float64(hash(v...)>>11) / (1 << 53) }
+// unit is hash as a fraction 0…1; of 31 bits, which 32-bit machines convert fast.
+func unit(v ...uint64) float64 { return float64(int32(hash(v...)>>33)) / (1 << 31) }
 
 // grain is smooth noise of about −1…1: octaves of value noise.
 func grain(seed uint64, x, y float64, octaves int) float64 {
@@ -84,9 +85,19 @@ func newCanvas(w, h int) *canvas {
 // polygon fills the outline, x and y in fractions of the picture by turns, with
 // what paint says for each pixel (x and y as fractions, and what is there).
 func (c *canvas) polygon(paint func(x, y float64, under rgb) rgb, xy ...float64) {
-	z := vector.NewRasterizer(c.w, c.h)
+	w, h := float64(c.w), float64(c.h)
+	x0, y0, x1, y1 := w, h, 0.0, 0.0
 	for i := 0; i < len(xy); i += 2 {
-		x, y := float32(xy[i]*float64(c.w)), float32(xy[i+1]*float64(c.h))
+		x0, x1 = min(x0, xy[i]*w), max(x1, xy[i]*w)
+		y0, y1 = min(y0, xy[i+1]*h), max(y1, xy[i+1]*h)
+	}
+	around := image.Rect(int(x0), int(y0), int(math.Ceil(x1)), int(math.Ceil(y1))).Intersect(c.cover.Rect)
+	if around.Empty() {
+		return
+	}
+	z := vector.NewRasterizer(around.Dx(), around.Dy())
+	for i := 0; i < len(xy); i += 2 {
+		x, y := float32(xy[i]*w-float64(around.Min.X)), float32(xy[i+1]*h-float64(around.Min.Y))
 		if i == 0 {
 			z.MoveTo(x, y)
 		} else {
@@ -94,15 +105,18 @@ func (c *canvas) polygon(paint func(x, y float64, under rgb) rgb, xy ...float64)
 		}
 	}
 	z.ClosePath()
-	clear(c.cover.Pix)
-	z.Draw(c.cover, c.cover.Rect, image.Opaque, image.Point{})
-	for i, a := range c.cover.Pix {
-		if a == 0 {
-			continue
+	z.DrawOp = draw.Src
+	z.Draw(c.cover, around, image.Opaque, image.Point{})
+	for y := around.Min.Y; y < around.Max.Y; y++ {
+		for x := around.Min.X; x < around.Max.X; x++ {
+			a := c.cover.Pix[y*c.cover.Stride+x]
+			if a == 0 {
+				continue
+			}
+			p := &c.pix[y*c.w+x]
+			over := paint((float64(x)+0.5)/w, (float64(y)+0.5)/h, *p)
+			*p = p.mix(over, float64(a)/255)
 		}
-		under := c.pix[i]
-		over := paint((float64(i%c.w)+0.5)/float64(c.w), (float64(i/c.w)+0.5)/float64(c.h), under)
-		c.pix[i] = under.mix(over, float64(a)/255)
 	}
 }
 
