@@ -27,8 +27,10 @@ type pieceKey struct {
 // suspect and goes alone, one piece at a time. A death with a piece as the only
 // one under way is a strike against it; the second in a row is a verdict. A
 // broker that restarts must never cause one: a strike counts only if the broker
-// hung up, rather than fell silent, and took the very next connection; every
-// acknowledgement of the piece clears it.
+// hung up, rather than fell silent, and took the very next connection; a piece
+// with a strike waits until the connection has lived for a while (probation),
+// and is cleared if that dies before; every acknowledgement of the piece clears
+// it too.
 type memory struct {
 	acked   map[itemKey]bits
 	tries   map[itemKey]int // for fresh ids of the recipe profile
@@ -78,8 +80,12 @@ func (m *memory) connected(ok bool) {
 	}
 }
 
-// died remembers what was under way when a link ended with err.
-func (m *memory) died(flights []flight, err error) {
+// died remembers what was under way when a link ended with err, and clears the
+// piece that it did not even wait for.
+func (m *memory) died(flights []flight, err error, trial *pieceKey) {
+	if trial != nil {
+		delete(m.strikes, *trial)
+	}
 	var last *flight
 	var large *message
 	pieces, larges := 0, 0

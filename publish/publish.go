@@ -158,6 +158,7 @@ type Publisher struct {
 	status   Health
 	online   bool
 	fresh    bool   // a picture came: it may go before what is under way
+	adopting int    // links on which it was asked for
 	adopted  bool   // last_event of the run before was looked at
 	enough   bool   // it need not be listened to any more
 	retained string // the event it is about
@@ -299,7 +300,7 @@ func (p *Publisher) subscriptions() map[string]byte {
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.o.Limits.Retain && !p.adopted {
+	if p.adopting++; p.o.Limits.Retain && !p.adopted && p.adopting <= 3 {
 		filters[p.topic("last_event")] = p.o.Limits.qos()
 	}
 	return filters

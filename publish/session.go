@@ -20,8 +20,11 @@ type session struct {
 	stack   []*transfer           // what is being cut into pieces; the last one is first
 	active  map[itemKey]*transfer // with pieces left, cut or under way
 	free    [][]byte              // buffers of acknowledged pieces
-	jobTurn bool                  // resends and the queue take turns
-	drained bool                  // the queue had nothing when last asked
+	began   time.Time
+	trial   *pieceKey // waits for the link to prove itself
+	failure error     // of a message: the link is as good as lost
+	jobTurn bool      // resends and the queue take turns
+	drained bool      // the queue had nothing when last asked
 }
 
 // flight is a message that the broker has not acknowledged.
@@ -39,7 +42,7 @@ const maxStack = 8
 
 // serve sends until the link is lost or ctx ends, and returns why it is over.
 func (p *Publisher) serve(ctx context.Context, link Link) error {
-	s := &session{Publisher: p, link: link, active: map[itemKey]*transfer{}}
+	s := &session{Publisher: p, link: link, began: time.Now(), active: map[itemKey]*transfer{}}
 	for _, v := range p.memory.convicts {
 		p.quarantine(v)
 	}
@@ -56,11 +59,8 @@ func (p *Publisher) serve(ctx context.Context, link Link) error {
 	p.mu.Unlock()
 	p.setBroker("ok", nil, time.Time{})
 
-	s.send(ctx)
-	err := link.Err()
-	select {
-	case <-link.Lost():
-	default: // ctx has ended
+	err := s.send(ctx)
+	if err == nil {
 		s.goodbye()
 	}
 	p.setBroker("connecting", nil, time.Time{})
@@ -72,8 +72,9 @@ func (p *Publisher) serve(ctx context.Context, link Link) error {
 }
 
 // send is the loop: what the broker acknowledged, then the one thing that is
-// most due, until nothing may be sent; then it waits.
-func (s *session) send(ctx context.Context) {
+// most due, until nothing may be sent; then it waits. It returns why the link
+// is over, or nil when ctx has ended and what could be delivered is.
+func (s *session) send(ctx context.Context) error {
 	subscribing, cancel := context.WithTimeout(context.Background(), time.Minute)
 	var wg sync.WaitGroup
 	wg.Go(func() { s.subscribe(subscribing) })
@@ -87,10 +88,18 @@ func (s *session) send(ctx context.Context) {
 		s.reap()
 		select {
 		case <-s.link.Lost():
-			return
+			return s.link.Err()
 		case <-done:
 			done, stop = nil, time.Now().Add(s.o.StopGrace)
 		default:
+		}
+		if s.failure != nil { // the link's end is about to show
+			select {
+			case <-s.link.Lost():
+				return s.link.Err()
+			case <-time.After(time.Second):
+				return s.failure
+			}
 		}
 		sent, wait := s.step(time.Now())
 		if sent {
@@ -99,7 +108,7 @@ func (s *session) send(ctx context.Context) {
 		if !stop.IsZero() {
 			left := time.Until(stop)
 			if left <= 0 || len(s.flights) == 0 && wait == 0 {
-				return
+				return nil
 			}
 			wait = earlier(wait, left)
 		}
@@ -164,6 +173,13 @@ func (s *session) step(now time.Time) (sent bool, wait time.Duration) {
 	if s.lonely(t) && s.pieces > 0 {
 		return false, 0
 	}
+	s.trial = nil
+	if piece := (pieceKey{t.key, t.peek()}); s.memory.strikes[piece] > 0 {
+		if wait := probation - now.Sub(s.began); wait > 0 {
+			s.trial = &piece
+			return false, wait
+		}
+	}
 	if wait := s.pace.take(now, s.o.ChunkSize); wait > 0 {
 		return false, wait
 	}
@@ -174,6 +190,10 @@ func (s *session) step(now time.Time) (sent bool, wait time.Duration) {
 // maxBuffered is how much may wait for the network when a live picture is
 // still handed over.
 const maxBuffered = 64 << 10
+
+// probation is how long a link must have lived before a piece is sent that had
+// a strike. A link that dies by itself dies without it, and clears it.
+const probation = 3 * time.Second
 
 // lonely tells whether t, or what is under way before it, has to go alone.
 func (s *session) lonely(t *transfer) bool {
@@ -213,7 +233,7 @@ func (s *session) sendPiece(t *transfer) {
 // that come up in between are sent on the way.
 func (s *session) current() *transfer {
 	for s.pieces < s.o.Window {
-		for len(s.stack) > 0 && !s.stack[len(s.stack)-1].more() {
+		for len(s.stack) > 0 && s.stack[len(s.stack)-1].peek() < 0 {
 			s.stack = s.stack[:len(s.stack)-1]
 		}
 		if len(s.stack) > 0 && !s.interrupted() {
@@ -237,16 +257,6 @@ func (s *session) interrupted() bool {
 	}
 	s.fresh, s.drained = false, false
 	return true
-}
-
-// more tells whether anything of t is still to be sent.
-func (t *transfer) more() bool {
-	for i := t.next; i < t.split.Pieces(); i++ {
-		if t.todo.has(i) {
-			return true
-		}
-	}
-	return false
 }
 
 // pick takes the next thing from the queue, or a resend; interrupt says that
@@ -357,7 +367,8 @@ func (s *session) acknowledged(f flight) bool {
 	default:
 		return false
 	}
-	if f.token.Error() != nil { // the link is as good as lost
+	if err := f.token.Error(); err != nil {
+		s.failure = err
 		return false
 	}
 	switch {
@@ -419,7 +430,7 @@ func (s *session) goodbye() {
 func (s *session) giveBack(ctx context.Context, err error) {
 	unacked := slices.DeleteFunc(s.flights, s.acknowledged)
 	if ctx.Err() == nil {
-		s.memory.died(unacked, err)
+		s.memory.died(unacked, err, s.trial)
 	}
 	for _, t := range s.active {
 		if t.job != nil {

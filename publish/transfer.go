@@ -100,15 +100,21 @@ func (p *Publisher) resendNumber() uint64 {
 	return p.counters.fresh
 }
 
-// take returns the next position to send, or −1.
-func (t *transfer) take() int {
-	for n := t.split.Pieces(); t.next < n; t.next++ {
+// peek returns the next position to send, or −1.
+func (t *transfer) peek() int {
+	for ; t.next < t.split.Pieces(); t.next++ {
 		if t.todo.has(t.next) {
-			t.next++
-			return t.next - 1
+			return t.next
 		}
 	}
 	return -1
+}
+
+// take is peek that goes on behind it.
+func (t *transfer) take() int {
+	pos := t.peek()
+	t.next++
+	return pos
 }
 
 // delivered is told when every piece of a picture was acknowledged.

@@ -98,6 +98,17 @@ func (c *conn) readError(err error) error {
 	return c.err
 }
 
+// writable waits until a write would not block, or returns why there will be no
+// other.
+func (c *conn) writable() error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for c.err == nil && (c.direct || len(c.out) >= highWater) {
+		c.cond.Wait()
+	}
+	return c.err
+}
+
 // Write takes p whole or not at all, so that packets of several goroutines do
 // not mix.
 func (c *conn) Write(p []byte) (int, error) {

@@ -192,10 +192,10 @@ func Connect(ctx context.Context, o Options, onMessage func(Message)) (*Link, er
 	return l, nil
 }
 
-// writeWait is how long the library waits for its own sending goroutine, which
-// blocks only while a large message is on its way, or for ever when the link
-// has just died.
-const writeWait = 10 * time.Second
+// writeWait is how long the library waits for its own sending goroutine. That
+// takes what Publish gives at once, as Publish sees to, but never when the link
+// dies at that very moment.
+const writeWait = 2 * time.Second
 
 func def(d *time.Duration, v time.Duration) {
 	if *d <= 0 {
@@ -226,11 +226,22 @@ func classify(err, dialErr error, token paho.Token) error {
 }
 
 // Publish sends a message. The payload must not change until the token is
-// done, or the link lost. It blocks only while the send buffer is full, and
-// then at most for some seconds.
+// done, or the link lost. It blocks while the send buffer is full or a large
+// message is on its way, but not on a link that is dead.
 func (l *Link) Publish(topic string, payload []byte, qos byte, retain bool) Token {
+	if err := l.conn.writable(); err != nil {
+		return failed{err}
+	}
 	return l.client.Publish(topic, qos, retain, payload)
 }
+
+// failed is the token of a message that never left.
+type failed struct{ err error }
+
+var closedChannel = func() chan struct{} { c := make(chan struct{}); close(c); return c }()
+
+func (failed) Done() <-chan struct{} { return closedChannel }
+func (f failed) Error() error        { return f.err }
 
 // Buffered tells how many bytes wait to be written to the network.
 func (l *Link) Buffered() int { return l.conn.pending() }
