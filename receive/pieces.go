@@ -42,6 +42,7 @@ func (r *Receiver) work(ctx context.Context) {
 		case now := <-tick.C:
 			r.expire(now)
 			r.retry(now)
+			r.probe(now)
 			r.ask(now)
 		}
 	}
@@ -136,6 +137,9 @@ func (r *Receiver) piece(name string, payload []byte, askable bool) {
 	}
 	p := res.Done
 	r.drop(key)
+	if askable {
+		r.came(name, p.EventID, p.PicID, p.Seq, now)
+	}
 	r.keep(kept{camera: name, id: p.PicID, at: believe(p.Taken, now), data: p.JPEG, box: p.Box})
 }
 
@@ -255,6 +259,7 @@ func (r *Receiver) summary(name string, payload []byte, keep bool) {
 	if keep {
 		r.keep(kept{camera: name, id: e.ID, at: believe(e.Started, now), data: payload, summary: true})
 	}
+	r.close(name, e.ID)
 	r.compare(name, e, now)
 }
 

@@ -92,6 +92,9 @@ type Receiver struct {
 	wants   map[wantKey]*want
 	mute    map[string]muted
 
+	unclosed map[eventKey]*unclosed
+	closed   map[eventKey]bool
+
 	unsaved      []kept // what the disk did not take, oldest first
 	unsavedBytes int
 	nextRetry    time.Time
@@ -139,6 +142,7 @@ func New(o Options, store *archive.Archive, log *slog.Logger) (*Receiver, error)
 			return l, nil
 		},
 		cameras: make(map[string]*camera), wants: make(map[wantKey]*want), mute: make(map[string]muted),
+		unclosed: make(map[eventKey]*unclosed), closed: make(map[eventKey]bool),
 	}, nil
 }
 

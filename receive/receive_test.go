@@ -403,6 +403,45 @@ func TestARestartAsksForWhatWasMissing(t *testing.T) {
 	})
 }
 
+// TestAnEventWhoseEndWasMissed: a broker forgot the last pictures and the summary.
+func TestAnEventWhoseEndWasMissed(t *testing.T) {
+	dir := t.TempDir()
+	synctest.Test(t, func(t *testing.T) {
+		b := run(t, dir, Options{})
+		for _, seq := range []int{0, 2} {
+			b.send("pirwatch/front/chunk", chunk.Format{}, picture("E", seq))
+		}
+		for range 600 { // a camera that has four pictures of it
+			time.Sleep(time.Second)
+			synctest.Wait()
+			for _, a := range b.asked() {
+				var req struct {
+					PicID string `json:"pic_id"`
+				}
+				json.Unmarshal([]byte(a[strings.Index(a, "{"):]), &req)
+				var seq int
+				fmt.Sscanf(req.PicID, "E-%d", &seq)
+				if seq > 3 {
+					b.get("pirwatch/front/resend/result", fmt.Appendf(nil, `{"pic_id":%q,"ok":false,"reason":"unknown"}`, req.PicID))
+					continue
+				}
+				b.send("pirwatch/front/chunk", chunk.Format{}, picture("E", seq))
+			}
+		}
+		for seq := range 4 {
+			if !b.store.Has("front", picName("E", seq)) {
+				t.Errorf("picture %d is missing", seq)
+			}
+		}
+		if s := b.r.Stats(); s.Asked != 3 || s.GivenUp != 0 || s.Wanted != 0 || len(b.r.unclosed) != 0 {
+			t.Errorf("stats %+v, %d events open", s, len(b.r.unclosed))
+		}
+		if !strings.Contains(b.log.String(), "end was missed") {
+			t.Error("not told")
+		}
+	})
+}
+
 func TestStrangers(t *testing.T) {
 	dir := t.TempDir()
 	synctest.Test(t, func(t *testing.T) {

@@ -30,6 +30,7 @@ type want struct {
 	tries int
 	quick int
 	mute  bool // its sender would send it under another name
+	probe bool // nobody has said that it exists
 }
 
 // want notes a picture that is missing, to be asked for at a time.
@@ -194,7 +195,11 @@ func (r *Receiver) answer(name string, payload []byte) {
 }
 
 func (r *Receiver) giveUp(key wantKey, reason string) {
+	probe := r.wants[key].probe
 	r.drop(key)
+	if probe {
+		return
+	}
 	r.count(func(s *Stats) { s.GivenUp++ })
 	r.log.Warn("receive: picture given up", "camera", key.camera, "pic_id", key.pic, "reason", reason)
 }
