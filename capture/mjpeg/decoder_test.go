@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"image"
+	"runtime"
 	"strconv"
 	"testing"
 )
@@ -185,6 +186,8 @@ func TestLumaRefuses(t *testing.T) {
 		{"header only", pic[:at+10], ErrMalformed},
 		{"no data", pic[:bytes.Index(pic, []byte{0xff, sos})+14], ErrMalformed},
 		{"last bytes missing", pic[:len(pic)-40], ErrMalformed},
+		{"last byte missing", pic[:len(pic)-3], ErrMalformed},
+		{"64 megapixels in a few bytes", patch(5, 0x1f, 0xf0, 0x1f, 0xf0), ErrMalformed},
 		{"zero height", patch(5, 0, 0), ErrMalformed},
 		{"zero width", patch(7, 0, 0), ErrMalformed},
 		{"100 megapixels", patch(5, 0x27, 0x10, 0x27, 0x10), ErrTooLarge},
@@ -193,9 +196,18 @@ func TestLumaRefuses(t *testing.T) {
 		{"arithmetic coding", patch(1, 0xc9), ErrUnsupported},
 		{"no such quantisation table", patch(12, 3), ErrMalformed},
 	} {
-		var d Decoder
-		if _, err := d.Luma(c.pic); !errors.Is(err, c.want) {
-			t.Errorf("%s: %v, want %v", c.name, err, c.want)
+		for _, use32 := range []bool{false, true} {
+			d := Decoder{use32: use32}
+			var before, after runtime.MemStats
+			runtime.ReadMemStats(&before)
+			_, err := d.Luma(c.pic)
+			runtime.ReadMemStats(&after)
+			if !errors.Is(err, c.want) {
+				t.Errorf("%s, 32=%t: %v, want %v", c.name, use32, err, c.want)
+			}
+			if n := after.TotalAlloc - before.TotalAlloc; n > 300_000 {
+				t.Errorf("%s: %d bytes allocated", c.name, n)
+			}
 		}
 	}
 }
@@ -270,5 +282,47 @@ func BenchmarkColour(b *testing.B) {
 				}
 			}
 		})
+	}
+}
+
+// Fill bytes may stand before any marker (T.81 B.1.1.2).
+func TestFillBytes(t *testing.T) {
+	pic := cjpeg(t, 640, 480, "-restart", "5B")
+	var filled []byte
+	for i, b := range pic {
+		if b == 0xff && (pic[i+1] >= rst0 && pic[i+1] <= eoi && pic[i+1] != soi || pic[i+1] == dqt) {
+			filled = append(filled, 0xff, 0xff)
+		}
+		filled = append(filled, b)
+	}
+	var d, e Decoder
+	want, err := d.Luma(pic)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := e.Luma(filled)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !bytes.Equal(got.Pix, want.Pix) {
+		t.Error("another plane")
+	}
+}
+
+// Each scan of a progressive picture costs a visit to every block.
+func TestProgressiveLimits(t *testing.T) {
+	pic := cjpeg(t, 64, 64, "-progressive")
+	scans := cat(pic[:2], []byte{0xff, 0xfe, 0, 82}, bytes.Repeat([]byte{0xff, sos}, 40), pic[2:])
+	at := bytes.Index(pic, []byte{0xff, sof2})
+	large := bytes.Clone(pic)
+	copy(large[at+5:], []byte{0x10, 0, 0x10, 0})
+	for name, c := range map[string]struct {
+		pic  []byte
+		want error
+	}{"scans": {scans, ErrUnsupported}, "16 megapixels": {large, ErrTooLarge}} {
+		var d Decoder
+		if _, err := d.Luma(c.pic); !errors.Is(err, c.want) {
+			t.Errorf("%s: %v, want %v", name, err, c.want)
+		}
 	}
 }

@@ -112,7 +112,7 @@ func (t *touch) mcus(from, to int) error {
 	d, h := t.d, &t.d.h
 	r := reader{buf: d.bytes}
 	for i := range t.coders {
-		t.coders[i].pred, t.preds[i] = 0, 0
+		t.coders[i].pred = 0
 	}
 	copied := 0    // bits of the source
 	apart := false // the DC predictions differ: the next MCU must be written anew

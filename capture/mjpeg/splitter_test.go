@@ -159,3 +159,17 @@ func BenchmarkSplitter(b *testing.B) {
 		}
 	}
 }
+
+// A picture without an end must not fill the memory.
+func TestSplitterIsBounded(t *testing.T) {
+	a := encoded(t, 64, 48, 90)
+	const limit = 100_000
+	s := NewSplitter(io.MultiReader(bytes.NewReader(a[:len(a)-2]), bytes.NewReader(make([]byte, 5_000_000)), bytes.NewReader(a)), limit)
+	pic, err := s.Next()
+	if err != nil || !bytes.Equal(pic, a) {
+		t.Fatal(len(pic), err)
+	}
+	if cap(s.store) > limit+2*chunk {
+		t.Errorf("%d bytes held for pictures of up to %d", cap(s.store), limit)
+	}
+}

@@ -94,6 +94,12 @@ func TestOverlayZone(t *testing.T) {
 
 // Whatever the size of picture and text, it stays inside.
 func TestOverlayFits(t *testing.T) {
+	for _, w := range []int{160, 320, 640, 1920} {
+		l, err := new(stamp).set(w, w*3/4, "front door  2026-01-02 03:04", "bottom-right")
+		if err != nil || l.band.Dx() > w || l.band.Dx() < w/4 || len(l.dots) == 0 || l.dots[0].X < 0 {
+			t.Errorf("%d wide: %+v, %v", w, l.band, err)
+		}
+	}
 	for _, s := range [][2]int{{8, 8}, {17, 3}, {40, 30}, {1920, 20}, {20, 900}} {
 		f := frame(encoded(t, drawn(s[0], s[1], 0), 90))
 		for _, text := range []string{"x", "a longer line of text {time} {pic}", strings.Repeat("W", 500), "日本\x00\n\t\xff"} {

@@ -23,6 +23,41 @@ func TestUntouched(t *testing.T) {
 	}
 }
 
+func TestTablesAreMended(t *testing.T) {
+	pic := encoded(t, drawn(160, 120, 5), 90)
+	at := bytes.Index(pic, []byte{0xff, 0xc4})
+	n := 2 + int(pic[at+2])<<8 + int(pic[at+3])
+	bare := append(bytes.Clone(pic[:at]), pic[at+n:]...)
+	for _, o := range []Options{{}, {EXIF: true}, {Overlay: &Overlay{Template: "x"}}, {Width: 80}} {
+		decoded(t, process(t, o, frame(bare)))
+	}
+}
+
+// Averaging keeps a flat picture as it is, whatever the sizes.
+func TestScaleFlat(t *testing.T) {
+	src := samples{bytes.Repeat([]byte{255}, 150*90), 150, 1, 150, 90}
+	var s scaler
+	for w := 1; w <= 150; w++ {
+		h := (w*90 + 149) / 150
+		dst := make([]byte, w*h)
+		s.scale(dst, w, w, h, src)
+		for _, v := range dst {
+			if v != 255 {
+				t.Fatalf("%d wide: 255 became %d", w, v)
+			}
+		}
+	}
+}
+
+// Text that takes a retouched picture over the limit has it encoded anew.
+func TestRetouchOverLimit(t *testing.T) {
+	pic := encoded(t, drawn(320, 240, 0), 90)
+	o := Options{MaxBytes: len(pic), Overlay: &Overlay{Template: "{time} {time}"}}
+	if out := process(t, o, frame(pic)); len(out) > len(pic) {
+		t.Errorf("%d bytes where up to %d were asked", len(out), len(pic))
+	}
+}
+
 func TestFit(t *testing.T) {
 	for _, c := range []struct{ w, h, mw, mh, wantW, wantH int }{
 		{1920, 1080, 500, 281, 500, 281},
@@ -168,6 +203,12 @@ func TestShrink(t *testing.T) {
 			}
 			if got := ownEXIF(out) != nil; got != (name == "with EXIF") {
 				t.Errorf("%s to %d: EXIF afterwards %t", name, limit, got)
+			}
+			if name == "with EXIF" {
+				w := decoded(t, out).Bounds().Dx()
+				if want := []byte{0x02, 0xa0, 4, 0, 1, 0, 0, 0, byte(w), byte(w >> 8), 0, 0}; !bytes.Contains(out, want) {
+					t.Errorf("to %d: EXIF does not say %d wide", limit, w)
+				}
 			}
 			t.Logf("%s: %d to %d of %d bytes, %v", name, len(in), len(out), limit, decoded(t, out).Bounds().Size())
 		}

@@ -54,9 +54,6 @@ func fill(plane []byte, stride int, r image.Rectangle, sx, sy float64, p [][2]fl
 	for i := range r.Dy() {
 		y := min(r.Min.Y+i, int(math.Ceil(sy))-1)
 		top, bottom, middle := float64(y), float64(y+1), float64(y)+0.5
-		if bottom >= sy {
-			bottom = math.Inf(1)
-		}
 		row := line{plane[i*stride:][:w], r.Min.X, int(math.Ceil(sx)) - 1, v}
 		n := 0
 		a := p[len(p)-1]

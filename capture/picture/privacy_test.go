@@ -174,9 +174,12 @@ func TestPrivacyDropsHeaders(t *testing.T) {
 	if _, _, err := mjpeg.Size(pic); err != nil {
 		t.Fatal(err)
 	}
-	out := process(t, Options{Privacy: [][][2]float64{{{0, 0}, {1, 0}, {1, 1}}}, EXIF: true}, frame(pic))
-	if bytes.Contains(out, thumb) {
-		t.Error("the header's thumbnail left")
+	for name, marker := range map[string]byte{"comment": 0xfe, "APP0": 0xe0, "APP2": 0xe2, "APP1": 0xe1} {
+		pic[3] = marker
+		out := process(t, Options{Privacy: [][][2]float64{{{0, 0}, {1, 0}, {1, 1}}}, EXIF: true}, frame(pic))
+		if bytes.Contains(out, thumb) {
+			t.Errorf("the header's %s left", name)
+		}
 	}
 }
 
@@ -193,4 +196,17 @@ func FuzzFill(f *testing.F) {
 		}
 		checkFill(t, "fuzz", p, int(w)%64+1, int(h)%64+1)
 	})
+}
+
+// A mask in any one block of an MCU is painted.
+func TestPrivacyInOneBlock(t *testing.T) {
+	pic := encoded(t, drawn(64, 64, 0), 95)
+	for i := range 64 {
+		x, y := float64(i%8)/8, float64(i/8)/8
+		mask := [][2]float64{{x + 0.02, y + 0.02}, {x + 0.1, y + 0.02}, {x + 0.1, y + 0.1}, {x + 0.02, y + 0.1}}
+		m := decoded(t, process(t, Options{Privacy: [][][2]float64{mask}}, frame(pic))).(*image.YCbCr)
+		if c := m.YCbCrAt(i%8*8+4, i/8*8+4); c.Y > 60 {
+			t.Errorf("block %d shows %v", i, c)
+		}
+	}
 }
