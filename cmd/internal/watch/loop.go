@@ -204,7 +204,8 @@ const stuckAfter = 20 * time.Second
 func (l *Loop) Run(ctx context.Context) error {
 	var parts sync.WaitGroup
 	defer parts.Wait()
-	ctx, cancel := context.WithCancelCause(ctx)
+	owner := ctx
+	ctx, cancel := context.WithCancelCause(owner)
 	defer cancel(nil)
 	if l.p.Camera != nil {
 		parts.Go(func() {
@@ -248,10 +249,10 @@ func (l *Loop) Run(ctx context.Context) error {
 	l.finish(l.moment(l.clock()))
 	l.dark.close()
 	<-done
-	if err := context.Cause(ctx); err != context.Canceled {
-		return err
+	if owner.Err() != nil {
+		return nil
 	}
-	return nil
+	return context.Cause(ctx)
 }
 
 func send[T any](ctx context.Context, to chan<- T, v T) {

@@ -1,0 +1,92 @@
+package main
+
+import (
+	"context"
+	"math/rand/v2"
+	"net"
+	"time"
+
+	"pirwatch/configs"
+	"pirwatch/publish/hass"
+)
+
+// home keeps Home Assistant told of the camera.
+type home struct {
+	on       bool
+	camera   hass.Camera
+	announce func(topic string, payload []byte)
+	repeat   func() // publishes every state again
+	born     chan struct{}
+}
+
+func newHome(c *configs.Config, sensor, camera bool) *home {
+	return &home{
+		on:     c.HomeAssistant.Discovery && c.Wire.Profile != "watson",
+		camera: hassCamera(c, sensor, camera),
+		born:   make(chan struct{}, 1),
+	}
+}
+
+// hassCamera describes the camera for Home Assistant. The choice of trigger
+// mode offers what the parts can do.
+func hassCamera(c *configs.Config, sensor, camera bool) hass.Camera {
+	h := hass.Camera{
+		Prefix: c.HomeAssistant.Prefix, ID: c.CameraName(), Name: c.CameraName(), Area: c.HomeAssistant.Area,
+		Root: c.Topics.Base + "/" + c.CameraName(), Version: versionText(),
+		PageURL: c.HomeAssistant.PageURL, Live: c.Live.Interval > 0 && camera, Sensor: sensor,
+	}
+	if sensor && camera {
+		h.Modes = []string{"pir", "frames", "either", "both"}
+	}
+	if host, port, err := net.SplitHostPort(c.View.Listen); h.PageURL == "" && err == nil && host != "" {
+		// Only an address that others can use is worth a link.
+		if ip := net.ParseIP(host); ip != nil && !ip.IsLoopback() && !ip.IsUnspecified() {
+			scheme := "http"
+			if c.View.CertFile != "" {
+				scheme = "https"
+			}
+			h.PageURL = scheme + "://" + net.JoinHostPort(host, port) + "/"
+		}
+	}
+	return h
+}
+
+// messages are the topics to listen to.
+func (h *home) messages() map[string]func(payload []byte, retained bool) {
+	if !h.on {
+		return nil
+	}
+	return map[string]func([]byte, bool){
+		h.camera.StatusTopic(): func(payload []byte, retained bool) {
+			// A retained "online" tells of a start long ago.
+			if string(payload) == "online" && !retained {
+				select {
+				case h.born <- struct{}{}:
+				default:
+				}
+			}
+		},
+	}
+}
+
+// Run announces the camera, and again whenever Home Assistant has started: after
+// a random pause, so that many cameras do not come all at once.
+func (h *home) Run(ctx context.Context) error {
+	if !h.on {
+		return nil
+	}
+	for {
+		h.announce(h.camera.Topic(), h.camera.Discovery())
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-h.born:
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-time.After(time.Second + rand.N(9*time.Second)):
+		}
+		h.repeat()
+	}
+}

@@ -1,0 +1,179 @@
+//go:build peers
+
+package peers
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+)
+
+// printed returns the pictures that a client of test/peers/clients printed, as
+// sha256 by pic_id, and fails if one came twice.
+func printed(t testing.TB, p *process) map[string]string {
+	t.Helper()
+	got := map[string]string{}
+	for _, m := range regexp.MustCompile(`(?m)^(\S+) ([0-9a-f]{64}) \d+ bytes$`).FindAllStringSubmatch(p.out.String(), -1) {
+		if got[m[1]] != "" {
+			t.Errorf("picture %s was complete twice", m[1])
+		}
+		got[m[1]] = m[2]
+	}
+	return got
+}
+
+// archived returns the sha256 of every picture in a daemon's archive.
+func archived(t testing.TB, c *camera) map[string]string {
+	t.Helper()
+	got := map[string]string{}
+	files, err := filepath.Glob(filepath.Join(c.dir, "archive", "*", "*", "*.jpg"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, file := range files {
+		data, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		sum := sha256.Sum256(data)
+		got[hex.EncodeToString(sum[:])] = strings.TrimSuffix(filepath.Base(file), ".jpg")
+	}
+	return got
+}
+
+// sceneConfig draws a small scene in which somebody is soon seen; pictures are
+// as small as the size says, for pieces few or many.
+func sceneConfig(width, height int) string {
+	return fmt.Sprintf(`
+[camera]
+driver = "scene"
+width = %d
+height = %d
+[sensor]
+driver = "off"
+[motion]
+trigger = "frames"
+hold_off = "1s"
+cooldown = "1s"
+longest_event = "6s"
+[home_assistant]
+discovery = false
+`, width, height)
+}
+
+// waitClosed waits for a number of closed events with nothing queued, as the
+// retained summary or Watson's tells.
+func waitClosed(t testing.TB, sub *subscription, topic string, n int) {
+	t.Helper()
+	closed := regexp.MustCompile(`"phase":"closed","event_id":"([^"]+)".*"queued":0`)
+	await(t, fmt.Sprintf("%d closed events", n), 3*time.Minute, func() bool {
+		ids := map[string]bool{}
+		for _, m := range sub.on(topic) {
+			if found := closed.FindSubmatch(m.payload); found != nil {
+				ids[string(found[1])] = true
+			}
+		}
+		return len(ids) >= n
+	})
+}
+
+// samePictures compares what a client has with the archive: everything, once,
+// to the byte. A picture that was sent again under a fresh id counts once.
+func samePictures(t testing.TB, p *process, c *camera) {
+	t.Helper()
+	want := archived(t, c)
+	if len(want) < 3 {
+		t.Fatalf("only %d pictures in the archive", len(want))
+	}
+	await(t, "every picture to be whole", time.Minute, func() bool {
+		have := map[string]bool{}
+		for _, sum := range printed(t, p) {
+			have[sum] = true
+		}
+		for sum := range want {
+			if !have[sum] {
+				return false
+			}
+		}
+		return true
+	})
+	for id, sum := range printed(t, p) {
+		if want[sum] == "" {
+			t.Errorf("picture %s has bytes that no picture of the camera has", id)
+		}
+	}
+}
+
+// A page written after the recipe works unmodified, whether a picture fits in
+// one piece or takes many, and when the broker goes away in the middle of one.
+func TestRecipeProfile(t *testing.T) {
+	for _, c := range []struct {
+		name, config string
+		cut          bool
+	}{
+		{"many pieces", sceneConfig(640, 360) + "[wire]\nprofile = \"recipe\"\n", false},
+		{"one piece", sceneConfig(64, 64) + "[wire]\nprofile = \"recipe\"\nchunk_size = 100000\n", false},
+		{"cut in mid-picture", sceneConfig(640, 360) + "[wire]\nprofile = \"recipe\"\nchunk_size = 200\n[pace]\npieces_per_second = 150\nburst = 20\n[backoff]\nfirst = \"200ms\"\nlongest = \"1s\"\n", true},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			b := mosquitto(t)
+			page := startCmd(t, node(t, "recipe.js", "mqtt://"+b.addr, "pirwatch/front/chunk"))
+			sub := subscribe(t, b.addr, "pirwatch/front/last_event", "pirwatch/front/chunk")
+			await(t, "the page to listen", time.Minute, func() bool { return strings.Contains(page.out.String(), "subscribed") })
+			cam := watch(t, b.addr, c.config)
+			if c.cut {
+				await(t, "pieces under way", time.Minute, func() bool { return len(sub.on("pirwatch/front/chunk")) > 30 })
+				b.stop()
+				b.start(t)
+			}
+			waitClosed(t, sub, "pirwatch/front/last_event", 1)
+			cam.stop()
+			samePictures(t, page, cam)
+		})
+	}
+}
+
+// The Watson profile: the device conventions as the broker sees them, and the
+// recipe's page on Watson's topic.
+func TestWatsonProfile(t *testing.T) {
+	b := mosquitto(t, "log_type all")
+	page := startCmd(t, node(t, "recipe.js", "mqtt://"+b.addr, "iot-2/evt/picture/fmt/json", "object"))
+	sub := subscribe(t, b.addr, "iot-2/#")
+	await(t, "the page to listen", time.Minute, func() bool { return strings.Contains(page.out.String(), "subscribed") })
+	token := filepath.Join(t.TempDir(), "token")
+	if err := os.WriteFile(token, []byte("t0ken\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	cam := watch(t, b.addr, "profile = \"mosquitto\"\n"+sceneConfig(320, 180)+fmt.Sprintf(
+		"[wire]\nprofile = \"watson\"\n[watson]\norg = \"abc123\"\ntype = \"cam\"\nid = \"front\"\ntoken_file = %q\n", token))
+	waitClosed(t, sub, "iot-2/evt/last_event/fmt/json", 1)
+	publishTo(t, b.addr, "iot-2/cmd/sensitivity/fmt/json", `{"d":{"sensitivity":"61"}}`)
+	await(t, "the command's echo", time.Minute, func() bool {
+		return sub.last("iot-2/evt/sensitivity/fmt/json") == `{"d":{"sensitivity":"61"}}`
+	})
+	cam.kill()
+	await(t, "the last will", time.Minute, func() bool {
+		return sub.last("iot-2/evt/status/fmt/json") == `{"d":{"status":"offline"}}`
+	})
+	samePictures(t, page, cam)
+	log := b.proc.out.String()
+	for _, says := range []string{"as d:abc123:cam:front ", "u'use-token-auth'"} {
+		if !strings.Contains(log, says) {
+			t.Errorf("the broker did not see %q", says)
+		}
+	}
+	for _, m := range sub.all() {
+		if m.retained || !strings.HasPrefix(string(m.payload), `{"d":`) || !strings.HasPrefix(m.topic, "iot-2/evt/") && !strings.HasPrefix(m.topic, "iot-2/cmd/") {
+			t.Errorf("%s (retained %v): %.80s", m.topic, m.retained, m.payload)
+		}
+	}
+	if unwanted := subscribe(t, b.addr, "pirwatch/#"); len(unwanted.all()) > 0 {
+		t.Error("topics of pirwatch's own beside Watson's")
+	}
+}
