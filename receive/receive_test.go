@@ -80,7 +80,25 @@ type bench struct {
 	r     *Receiver
 	store *archive.Archive
 	dir   string
-	log   *bytes.Buffer
+	log   *journal
+}
+
+// journal is a log that may be read while it is written.
+type journal struct {
+	mu  sync.Mutex
+	buf bytes.Buffer
+}
+
+func (j *journal) Write(p []byte) (int, error) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return j.buf.Write(p)
+}
+
+func (j *journal) String() string {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return j.buf.String()
 }
 
 // run starts a Receiver in the synctest bubble of t, with a link that is up.
@@ -90,7 +108,7 @@ func run(t *testing.T, dir string, o Options) *bench {
 	if err != nil {
 		t.Fatal(err)
 	}
-	b := &bench{wire: &wire{}, store: store, dir: dir, log: &bytes.Buffer{}}
+	b := &bench{wire: &wire{}, store: store, dir: dir, log: &journal{}}
 	o.Link.URL = "mqtt://broker"
 	b.r, err = New(o, store, slog.New(slog.NewTextHandler(b.log, nil)))
 	if err != nil {
@@ -294,6 +312,8 @@ func TestWrongCredentialsAreTriedSlowly(t *testing.T) {
 		close(b.lost)
 		b.mu.Unlock()
 		time.Sleep(time.Hour)
+		b.mu.Lock()
+		defer b.mu.Unlock()
 		if n := len(b.opens); n > 32 {
 			t.Errorf("%d tries with wrong credentials in an hour", n)
 		}

@@ -6,30 +6,20 @@ import (
 	"bytes"
 	"compress/gzip"
 	"context"
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
 	"crypto/sha256"
-	"crypto/tls"
-	"crypto/x509"
 	"encoding/hex"
 	"encoding/json"
-	"encoding/pem"
 	"errors"
 	"fmt"
 	"io"
-	"math/big"
 	"net"
 	"net/http"
-	"net/netip"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
 	"time"
-
-	"github.com/coder/websocket"
 
 	"pirwatch/receive/archive"
 )
@@ -318,105 +308,6 @@ func TestHost(t *testing.T) {
 	}
 }
 
-func TestLogin(t *testing.T) {
-	s := serve(t, Options{Listen: "0.0.0.0:0", Token: secret, Archive: store(t)})
-	for path, want := range map[string]int{
-		"/": 401, "/index.html": 401, "/app.js": 401, "/vendor/mqtt.min.js": 401, "/api/info": 401, "/api/days": 401, "/api/events": 401,
-		"/api/picture?camera=front&id=E0-00": 401, "/api/zip?camera=front&event=E0": 401, "/mqtt": 401,
-		"/style.css": 200, "/login.js": 200, "/icon.svg": 200, "/nothing": 404, "/web/app.js": 404,
-	} {
-		res, body := ask(t, s, "GET", path, "")
-		if res.StatusCode != want || strings.Contains(body, "E0") || strings.Contains(body, "front") {
-			t.Errorf("%s without a login: %s, want %d", path, res.Status, want)
-		}
-		if path == "/" && (!strings.Contains(body, "login.js") || strings.Contains(body, "app.js")) {
-			t.Errorf("not the login form: %s", body)
-		}
-	}
-	for _, c := range []struct{ name, body, kind, origin, site string }{
-		{"wrong", `{"token":"wrong"}`, "application/json", "", ""},
-		{"empty", `{"token":""}`, "application/json", "", ""},
-		{"none", `{}`, "application/json", "", ""},
-		{"no JSON", secret, "application/json", "", ""},
-		{"a form", "token=" + secret, "application/x-www-form-urlencoded", "", ""},
-		{"another site", `{"token":"` + secret + `"}`, "application/json", "http://evil.example", "cross-site"},
-	} {
-		s.logins.tries = map[netip.Prefix]*tries{}
-		res, _ := ask(t, s, "POST", "/api/login", c.body, "Content-Type: "+c.kind, "Origin: "+c.origin, "Sec-Fetch-Site: "+c.site)
-		if res.StatusCode < 400 || len(res.Cookies()) > 0 {
-			t.Errorf("%s: %s", c.name, res.Status)
-		}
-	}
-	if res, _ := ask(t, s, "POST", "/api/login", `{"token":"`+strings.Repeat("x", 10_000)+`"}`, "Content-Type: application/json"); res.StatusCode != 400 {
-		t.Errorf("a huge login: %s", res.Status)
-	}
-	cookie := login(t, s, secret)
-	for _, path := range []string{"/", "/app.js", "/api/info", "/api/events", "/api/picture?camera=front&id=E0-00"} {
-		if res, _ := ask(t, s, "GET", path, "", cookie); res.StatusCode != 200 {
-			t.Errorf("%s with a login: %s", path, res.Status)
-		}
-	}
-	if res, _ := ask(t, s, "GET", "/api/info", "", cookie+"x"); res.StatusCode != 401 {
-		t.Errorf("with another cookie: %s", res.Status)
-	}
-	ws := pageSocket(t, s, "http://"+strings.Trim(strings.TrimPrefix(s.URL(), "http://"), "/"), cookie)
-	if res, _ := ask(t, s, "POST", "/api/logout", "", cookie); res.StatusCode != 204 {
-		t.Errorf("logout: %s", res.Status)
-	}
-	if res, _ := ask(t, s, "GET", "/api/info", "", cookie); res.StatusCode != 401 {
-		t.Errorf("after logging out: %s", res.Status)
-	}
-	if _, _, err := ws.Read(t.Context()); err == nil {
-		t.Error("the websocket outlived its login")
-	}
-}
-
-func TestGuessingIsSlowed(t *testing.T) {
-	l := newLogins(secret)
-	now := noon
-	from := netip.MustParsePrefix("192.0.2.7/32")
-	tried := 0
-	for end := now.Add(time.Hour); now.Before(end); now = now.Add(100 * time.Millisecond) {
-		if _, wait := l.try(now, from, "wrong"); wait == 0 {
-			tried++
-		}
-	}
-	if tried < 10 || tried > 80 {
-		t.Errorf("%d tries in an hour", tried)
-	}
-	if cookie, wait := l.try(now, from, secret); cookie != "" || wait <= 0 || wait > longestPause {
-		t.Errorf("the right one within the pause: %q, %v", cookie, wait)
-	}
-	if cookie, _ := l.try(now, netip.MustParsePrefix("192.0.2.8/32"), secret); cookie == "" {
-		t.Error("another address must not wait")
-	}
-	if cookie, _ := l.try(now.Add(longestPause), from, secret); cookie == "" {
-		t.Error("the right one after the pause was refused")
-	}
-	for i := range 5000 { // the tables stay bounded
-		l.try(now, netip.PrefixFrom(netip.AddrFrom4([4]byte{10, 0, byte(i >> 8), byte(i)}), 32), "wrong")
-		l.try(now, from, secret)
-	}
-	if len(l.tries) > maxAddresses || len(l.sessions) > maxSessions {
-		t.Errorf("%d addresses, %d sessions", len(l.tries), len(l.sessions))
-	}
-	cookie, _ := l.try(now, from, secret)
-	if l.find(now.Add(sessionLasts-time.Minute), cookie) == nil || l.find(now.Add(sessionLasts+time.Minute), cookie) != nil {
-		t.Error("a session does not last as long as it should")
-	}
-}
-
-func TestRetryAfter(t *testing.T) {
-	s := serve(t, Options{Token: secret})
-	var res *http.Response
-	for range freeTries + 2 {
-		res, _ = ask(t, s, "POST", "/api/login", `{"token":"no"}`, "Content-Type: application/json")
-	}
-	if res.StatusCode != http.StatusTooManyRequests || res.Header.Get("Retry-After") == "" {
-		t.Errorf("%s, Retry-After %q", res.Status, res.Header.Get("Retry-After"))
-	}
-}
-
 func TestAPI(t *testing.T) {
 	s := serve(t, Options{Archive: store(t), Base: "home/pirwatch", Version: "1.2.3", User: "page"})
 	for _, c := range []struct {
@@ -479,157 +370,6 @@ func TestAPI(t *testing.T) {
 	none := serve(t, Options{})
 	if res, body := ask(t, none, "GET", "/api/events", ""); res.StatusCode != 404 || !strings.Contains(body, "no archive") {
 		t.Errorf("without an archive: %s %s", res.Status, body)
-	}
-}
-
-// pageSocket opens the websocket as a browser on a page of that origin would.
-func pageSocket(t *testing.T, s *Server, origin, cookie string) *websocket.Conn {
-	t.Helper()
-	c, res, err := dialSocket(t, s, origin, cookie, "mqtt")
-	if err != nil {
-		t.Fatalf("websocket: %v %+v", err, res)
-	}
-	t.Cleanup(func() { c.CloseNow() })
-	return c
-}
-
-func dialSocket(t *testing.T, s *Server, origin, cookie, protocol string) (*websocket.Conn, *http.Response, error) {
-	t.Helper()
-	h := http.Header{}
-	if origin != "" {
-		h.Set("Origin", origin)
-	}
-	if name, value, ok := strings.Cut(cookie, ": "); ok {
-		h.Set(name, value)
-	}
-	return websocket.Dial(t.Context(), strings.Replace(s.URL(), "http", "ws", 1)+"mqtt", &websocket.DialOptions{HTTPHeader: h, Subprotocols: []string{protocol}})
-}
-
-func TestPipe(t *testing.T) {
-	s := serve(t, Options{})
-	origin := strings.TrimSuffix(s.URL(), "/")
-	c := pageSocket(t, s, origin, "")
-	for _, n := range []int{1, 1000, 100_000, 200_000} {
-		want := bytes.Repeat([]byte{byte(n)}, n)
-		if err := c.Write(t.Context(), websocket.MessageBinary, want); err != nil {
-			t.Fatal(err)
-		}
-		var got []byte
-		c.SetReadLimit(1 << 20)
-		for len(got) < n {
-			kind, data, err := c.Read(t.Context())
-			if err != nil || kind != websocket.MessageBinary {
-				t.Fatalf("after %d of %d bytes: %v", len(got), n, err)
-			}
-			got = append(got, data...)
-		}
-		if !bytes.Equal(got, want) {
-			t.Errorf("%d bytes came back changed", n)
-		}
-	}
-	for _, origin := range []string{"http://evil.example", "https://127.0.0.1", "null", "http://localhost:1"} {
-		if _, res, err := dialSocket(t, s, origin, "", "mqtt"); err == nil || res.StatusCode != http.StatusForbidden {
-			t.Errorf("origin %s: %v", origin, err)
-		}
-	}
-}
-
-func TestPipeLimits(t *testing.T) {
-	s := serve(t, Options{})
-	closes := func(name string, c *websocket.Conn) {
-		t.Helper()
-		c.SetReadLimit(1 << 20)
-		for {
-			if _, _, err := c.Read(t.Context()); err != nil {
-				return
-			}
-		}
-	}
-	c := pageSocket(t, s, "", "")
-	c.Write(t.Context(), websocket.MessageBinary, make([]byte, maxMessage+1))
-	closes("too long a message", c)
-	c = pageSocket(t, s, "", "")
-	c.Write(t.Context(), websocket.MessageText, []byte("hello"))
-	closes("text", c)
-	if c, _, err := dialSocket(t, s, "", "", "chat"); err == nil {
-		closes("another protocol", c)
-	}
-	var open []*websocket.Conn
-	for range maxSockets + 5 {
-		c, res, err := dialSocket(t, s, "", "", "mqtt")
-		if err != nil {
-			if res.StatusCode != http.StatusServiceUnavailable {
-				t.Errorf("over the limit: %s", res.Status)
-			}
-			break
-		}
-		open = append(open, c)
-	}
-	if len(open) > maxSockets {
-		t.Errorf("%d websockets at a time", len(open))
-	}
-	for _, c := range open {
-		c.CloseNow()
-	}
-}
-
-func TestBrokerOut(t *testing.T) {
-	s := serve(t, Options{Dial: func(context.Context) (net.Conn, error) { return nil, errors.New("refused") }})
-	if _, res, err := dialSocket(t, s, "", "", "mqtt"); err == nil || res.StatusCode != http.StatusBadGateway {
-		t.Errorf("%v %+v", err, res)
-	}
-}
-
-func TestStopEndsWebsockets(t *testing.T) {
-	s, err := New(Options{Listen: "127.0.0.1:0", Dial: echo(t)}, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	ctx, cancel := context.WithCancel(t.Context())
-	done := make(chan error, 1)
-	go func() { done <- s.Run(ctx) }()
-	c := pageSocket(t, s, "", "")
-	c.Write(ctx, websocket.MessageBinary, []byte("x"))
-	c.Read(ctx)
-	cancel()
-	if err := <-done; !errors.Is(err, context.Canceled) {
-		t.Errorf("Run: %v", err)
-	}
-	if _, _, err := c.Read(t.Context()); err == nil {
-		t.Error("the websocket is still open")
-	}
-}
-
-func TestTLS(t *testing.T) {
-	dir := t.TempDir()
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
-	template := &x509.Certificate{SerialNumber: big.NewInt(1), NotAfter: time.Now().Add(time.Hour), IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)}}
-	der, err := x509.CreateCertificate(rand.Reader, template, template, &key.PublicKey, key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	keyDER, err := x509.MarshalPKCS8PrivateKey(key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	cert, keyFile := filepath.Join(dir, "cert.pem"), filepath.Join(dir, "key.pem")
-	os.WriteFile(cert, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}), 0o600)
-	os.WriteFile(keyFile, pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: keyDER}), 0o600)
-	s := serve(t, Options{Token: secret, CertFile: cert, KeyFile: keyFile})
-	pool := x509.NewCertPool()
-	pool.AppendCertsFromPEM(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}))
-	client := &http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{RootCAs: pool}}}
-	defer client.CloseIdleConnections()
-	res, err := client.Post(s.URL()+"api/login", "application/json", strings.NewReader(`{"token":"`+secret+`"}`))
-	if err != nil {
-		t.Fatal(err)
-	}
-	res.Body.Close()
-	if res.StatusCode != 204 || !res.Cookies()[0].Secure {
-		t.Errorf("%s, cookies %v", res.Status, res.Cookies())
 	}
 }
 
