@@ -24,7 +24,8 @@ type View struct {
 // moving thing is large, whole, near the middle and sharp. Where no picture
 // has a box it is the one in which most changed, and where nothing is known to
 // have changed the first after the trigger: a PIR knows that something is
-// there, not where. The zero value is ready for one event.
+// there, not where. What that is worth test/bench/cover measures. The zero
+// value is ready for one event.
 type Cover struct {
 	offered bool
 	best    View
@@ -85,7 +86,7 @@ func (c *Cover) Best() (seq int, why string, ok bool) {
 
 // A thing as large as fullSize of the picture is seen as well as it can be;
 // growing beyond that earns nothing.
-const fullSize = 0.25
+const fullSize = 0.5
 
 // quality is a product, so that each factor counts by its ratio and the unit
 // of sharpness does not matter. Size counts by its side length, not its area,

@@ -14,6 +14,7 @@ import (
 	"runtime"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -341,6 +342,26 @@ func TestRateLimit(t *testing.T) {
 	}
 	if p := newPacer(0); !p.takes(t0) || !p.takes(t0) {
 		t.Error("no limit leaves pictures out")
+	}
+}
+
+// One connection serves for many snapshots.
+func TestSnapshotsShareAConnection(t *testing.T) {
+	var opened atomic.Int32
+	camera := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Type", "image/jpeg")
+		w.Header().Set("Content-Length", fmt.Sprint(len(pictures()[0])))
+		w.Write(pictures()[0])
+	}))
+	camera.Config.ConnState = func(_ net.Conn, s http.ConnState) {
+		if s == http.StateNew {
+			opened.Add(1)
+		}
+	}
+	camera.Start()
+	defer camera.Close()
+	if _, err := take(t, Options{URL: camera.URL, Interval: time.Millisecond}, 10); err != nil || opened.Load() != 1 {
+		t.Errorf("%d connections for ten snapshots, %v", opened.Load(), err)
 	}
 }
 

@@ -8,7 +8,8 @@
 // Events are triggered in two ways: by the detector, and as a PIR would, whose
 // field is wider than the camera's, some time before the thing comes into
 // sight. A picture is good when its label says motion; pictures labelled
-// "ignore" are left out of that count. Size is the detector's box as a fraction
+// "ignore" are left out of that count. In an event that is the detector's false
+// alarm no picture can be good. Size is the detector's box as a fraction
 // of the picture, truth the moving pixels where the footage has them, sharpness
 // the mean squared difference of neighbours at full resolution inside the box.
 package main
