@@ -87,9 +87,6 @@ func (s *Source) fetch(ctx context.Context, client *http.Client, deliver func(ca
 		}
 		patience.got()
 		if !stream {
-			if body.n == resp.ContentLength {
-				body.Read(make([]byte, 1)) // the end, at once; so the connection serves again
-			}
 			return false, nil
 		}
 	}
