@@ -8,7 +8,8 @@ type blob struct {
 	x0, y0, x1, y1 int // inclusive, cells
 	area           int // changed cells
 	strong, moving int // of them
-	cx, cy, size   float64
+	cx, cy         float64
+	size, need     float64 // cells: what counts of it, and what it would need
 	kept, textured int
 	sharp          int // places where the difference itself jumps
 	confirmed      bool
@@ -38,7 +39,7 @@ func (f *finder) begin(m *model) {
 }
 
 // find grows each strong cell over the weak ones around it (hysteresis).
-func (f *finder) find(m *model, fine *Fine) {
+func (f *finder) find(m *model) {
 	f.blobs = f.blobs[:0]
 	f.cells = f.cells[:0]
 	s := int32(m.w + 2)

@@ -37,6 +37,12 @@ const (
 // detector's sizes and times are tuned for 80 to 160 cells across.
 const maxGrid = 160
 
+// leastCells is the smallest object in cells, however small the watched area.
+const leastCells = 3
+
+// stale is the age of the last frame from which its background is worth nothing.
+const stale = 30 * time.Second
+
 // Detector is for one camera and one goroutine.
 type Detector struct {
 	o      Options
@@ -52,7 +58,6 @@ type Detector struct {
 	began, last time.Time
 	seen        int
 	heldUntil   time.Time
-	shown       Decision
 }
 
 // New returns a detector that learns its first background from the frames to
@@ -73,7 +78,12 @@ func (d *Detector) Observe(at time.Time, luma *image.Gray) Decision {
 		return Decision{}
 	}
 	if w != d.srcW || h != d.srcH {
-		d.begin(at, w, h)
+		d.srcW, d.srcH = w, h
+		d.model.begin(w, h, d.o)
+		d.finder.begin(&d.model)
+		d.restart(at)
+	} else if at.Sub(d.last) > stale {
+		d.restart(at)
 	}
 	dt := at.Sub(d.last).Seconds()
 	d.last = at
@@ -97,12 +107,13 @@ func (d *Detector) Observe(at time.Time, luma *image.Gray) Decision {
 	dec := Decision{Ready: true}
 	dec.Scene = d.scene.judge(d, changed, dt)
 
-	minCells := d.o.MinSize * d.strict * float64(m.watchedCells)
-	d.finder.find(m, &d.o.Fine)
+	watched := float64(m.watchedCells)
+	minCells := max(leastCells, d.o.MinSize*d.strict*d.strict*watched)
+	d.finder.find(m)
 	best := d.tracker.follow(&d.finder, m, &d.o.Fine, minCells, dt, dec.Scene != "")
-	dec.Threshold = minCells / float64(m.watchedCells)
+	dec.Threshold = d.tracker.need / watched
 	if best != nil {
-		dec.Score = float64(best.area) / float64(m.watchedCells)
+		dec.Score, dec.Threshold = best.size/watched, best.need/watched
 		dec.Box = best.box(m)
 		if best.confirmed {
 			d.heldUntil = at.Add(d.o.Fine.Hold)
@@ -114,16 +125,14 @@ func (d *Detector) Observe(at time.Time, luma *image.Gray) Decision {
 		d.heldUntil = time.Time{}
 	}
 	m.update(dt, &d.light, &d.o.Fine, d.strict)
-	d.shown = dec
 	return dec
 }
 
-func (d *Detector) begin(at time.Time, w, h int) {
-	d.srcW, d.srcH = w, h
+// restart begins the learning again, in the memory that is there.
+func (d *Detector) restart(at time.Time) {
 	d.began, d.last, d.seen = at, at, 0
 	d.heldUntil = time.Time{}
-	d.model.begin(w, h, d.o)
-	d.finder.begin(&d.model)
+	d.model.ready = false
 	d.tracker.begin()
 	d.scene = scene{}
 	d.light.shake = 0

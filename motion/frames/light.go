@@ -25,10 +25,11 @@ type light struct {
 // cut chooses the bins so that each holds as many cells.
 func (l *light) cut(m *model) {
 	var hist [256]int32
-	for _, b := range m.bg {
-		hist[b>>bgBits&255]++
+	n, acc := int32(0), int32(0)
+	for i := 0; i < len(m.bg); i += 3 {
+		hist[m.bg[i]>>bgBits&255]++
+		n++
 	}
-	n, acc := int32(len(m.bg)), int32(0)
 	for v, c := range hist {
 		l.bin[v] = uint8(min((acc+c/2)*bins/n, bins-1))
 		acc += c

@@ -184,85 +184,124 @@ func (m *model) update(dt float64, l *light, f *Fine, strict float64) {
 	m.since = 0
 	m.head = (m.head + 1) % pastKept
 	copy(m.past[m.head], m.v)
-
-	// An average over all frames until the time constant is reached.
 	m.age += dt
-	tau := min(m.age, f.Background.Seconds())
-	calm, slow := rate(dt, tau), rate(dt, 4*tau)
-	learnNoise := calm
-	absorb := rate(dt, 1)
-	stillTicks := uint8(min(f.Still.Seconds()/dt, 250))
-	follow := l.follow(rate(dt, 2))
-
-	for y := range m.h {
-		row := m.mask[(y+1)*(m.w+2)+1:][:m.w]
-		lo := y * m.w
-		for x, class := range row {
-			i := lo + x
-			bg := m.bg[i]
-			diff := int32(m.v[i])<<(bgBits-vBits) - bg
-			ad := abs(diff)
-			learn, nl := calm, learnNoise
-			switch {
-			case class&object != 0:
-				learn, nl = slow/4, 0
-			case class&moving != 0:
-				learn = slow
-			case class != 0:
-				learn, nl = slow, 0
-			}
-			if class == 0 || class&moving != 0 {
-				m.still[i] = 0
-			} else if class&strong != 0 {
-				if m.still[i] < stillTicks {
-					m.still[i]++
-				} else {
-					learn, nl = absorb, 0
-				}
-			}
-			bg += diff >> 10 * learn
-			if nl != 0 {
-				dev := min(ad>>(bgBits-8), int32(m.thr[i])<<5)
-				dev += dev >> 2
-				nz := int32(m.noise[i])
-				nz += (dev - nz) * nl >> 10
-				m.noise[i] = uint16(min(nz, 60<<8))
-			}
-			m.bg[i] = follow.apply(bg)
-		}
-	}
-	m.limits(f, strict)
+	m.learnRows(dt, f)
+	m.follow(l.follow(rate(dt, 2)))
 	l.cut(m)
+	m.limits(f, strict)
+}
+
+// learnRows takes the frame into background and noise, for the dt seconds since
+// the last time.
+func (m *model) learnRows(dt float64, f *Fine) {
+	// An average over all frames until the time constant is reached.
+	tau := min(m.age, f.Background.Seconds())
+	r := rates{
+		calm: rate(dt, tau), slow: rate(dt, 4*tau), object: rate(dt, 4*tau) / 4, absorb: rate(dt, 1),
+		stillTicks: uint8(min(f.Still.Seconds()/dt, 250)),
+	}
+	for y := range m.h {
+		m.updateRow(y, &r)
+	}
+}
+
+// follow moves the whole background with the light, so that its rows stay alike.
+func (m *model) follow(s shift) {
+	if s == (shift{}) {
+		return
+	}
+	for i, bg := range m.bg {
+		m.bg[i] = s.apply(bg)
+	}
+}
+
+// rates are what one update learns with, in 1/1024.
+type rates struct {
+	calm, slow, object, absorb int32
+	stillTicks                 uint8
+}
+
+func (m *model) updateRow(y int, r *rates) {
+	lo, hi := y*m.w, (y+1)*m.w
+	row := m.mask[(y+1)*(m.w+2)+1:][:m.w]
+	bgs, vs, noises, thrs, stills := m.bg[lo:hi], m.v[lo:hi], m.noise[lo:hi], m.thr[lo:hi], m.still[lo:hi]
+	for x, class := range row {
+		bg := bgs[x]
+		diff := int32(vs[x])<<(bgBits-vBits) - bg
+		learn, noise := r.calm, true
+		if class == 0 {
+			stills[x] = 0
+		} else {
+			learn, noise, stills[x] = r.changed(class, stills[x])
+		}
+		bg += diff >> 10 * learn
+		if noise {
+			// Noise is learnt from at most twice the limit, so that what passes
+			// once leaves little and what keeps coming raises it.
+			dev := min(abs(diff)>>(bgBits-8), int32(thrs[x])<<(9-vBits))
+			dev += dev >> 2
+			nz := int32(noises[x])
+			nz += (dev - nz) * r.calm >> 10
+			noises[x] = uint16(min(nz, 60<<8))
+		}
+		bgs[x] = bg
+	}
+}
+
+// changed decides what is learnt from a changed cell: how fast, whether noise
+// too, and for how many ticks it has held still.
+func (r *rates) changed(class, still uint8) (learn int32, noise bool, ticks uint8) {
+	switch {
+	case class&object != 0 && class&moving != 0:
+		return r.object, false, 0
+	case class&moving != 0:
+		return r.slow, true, 0
+	case class&strong == 0:
+		if class&object != 0 {
+			return r.object, false, still
+		}
+		return r.slow, false, still
+	case still < r.stillTicks:
+		if class&object != 0 {
+			return r.object, false, still + 1
+		}
+		return r.slow, false, still + 1
+	}
+	return r.absorb, false, still
 }
 
 // limits sets the thresholds: the floor or the noise, and a part of the contrast
 // to the neighbours.
 func (m *model) limits(f *Fine, strict float64) {
+	for y := range m.h {
+		m.limitsRow(y, f, strict)
+	}
+}
+
+func (m *model) limitsRow(y int, f *Fine, strict float64) {
 	floor := int32(f.Floor * (1 << vBits) * strict)
 	nk := int32(f.Noise * strict * 16) // for 8 fractional bits, >>8
 	sk := int32(f.Shake * strict * 256)
-	for y := range m.h {
-		for x := range m.w {
-			i := y*m.w + x
-			b := m.bg[i]
-			var e int32
-			if x > 0 {
-				e = max(e, abs(b-m.bg[i-1]))
-			}
-			if x < m.w-1 {
-				e = max(e, abs(b-m.bg[i+1]))
-			}
-			if y > 0 {
-				e = max(e, abs(b-m.bg[i-m.w]))
-			}
-			if y < m.h-1 {
-				e = max(e, abs(b-m.bg[i+m.w]))
-			}
-			t := max(floor, int32(m.noise[i])*nk>>8)
-			m.edge[i] = uint8(e >> bgBits)
-			t += e >> (bgBits - vBits) * sk >> 8
-			m.thr[i] = int16(min(t, 200<<vBits))
+	lo, hi := y*m.w, (y+1)*m.w
+	here, above, below := m.bg[lo:hi], m.bg[lo:hi], m.bg[lo:hi]
+	if y > 0 {
+		above = m.bg[lo-m.w : lo]
+	}
+	if y < m.h-1 {
+		below = m.bg[hi : hi+m.w]
+	}
+	noises, thrs, edges := m.noise[lo:hi], m.thr[lo:hi], m.edge[lo:hi]
+	left := here[0]
+	for x, b := range here {
+		right := b
+		if x+1 < len(here) {
+			right = here[x+1]
 		}
+		e := max(abs(b-left), abs(b-right), abs(b-above[x]), abs(b-below[x]))
+		left = b
+		edges[x] = uint8(e >> bgBits)
+		t := max(floor, int32(noises[x])*nk>>8) + e>>(bgBits-vBits)*sk>>8
+		thrs[x] = int16(min(t, 200<<vBits))
 	}
 }
 

@@ -151,11 +151,12 @@ func (o Options) check() error {
 	return nil
 }
 
-// strictness is the factor on all thresholds that Sensitivity stands for: 1 at
-// 50, 4 at 1, 1/2 at 100, in equal steps of ratio on either side.
+// strictness is the factor on thresholds that Sensitivity stands for: 2 at 1, 1
+// at 50, 0.7 at 100, in equal steps of ratio on either side. Sizes take its
+// square: 4 to 0.5.
 func (o Options) strictness() float64 {
 	if o.Sensitivity <= 50 {
-		return math.Pow(4, float64(50-o.Sensitivity)/49)
+		return math.Pow(2, float64(50-o.Sensitivity)/49)
 	}
-	return math.Pow(2, -float64(o.Sensitivity-50)/50)
+	return math.Pow(0.7, float64(o.Sensitivity-50)/50)
 }

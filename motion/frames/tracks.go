@@ -21,7 +21,7 @@ type track struct {
 	extent         int     // largest side so far
 	evidence       float64
 	seen           int
-	age, missed    float64 // seconds
+	missed         float64 // seconds
 	confirmed      bool
 	proven         bool // was confirmed once
 	matched        bool
@@ -33,6 +33,7 @@ type tracker struct {
 	store   [maxTracks]track
 	clutter clutter
 	crowd   float64 // how many things were seen at once, lately
+	need    float64 // cells that an object needs where nothing is restless
 }
 
 func (t *tracker) begin() {
@@ -62,6 +63,7 @@ func (t *tracker) follow(f *finder, m *model, fine *Fine, minCells, dt float64, 
 	crowd := 1 + crowdStep*max(0, t.crowd-fine.Crowd)
 	caution := 1 + fine.Caution*math.Exp((fine.Learn.Seconds()-m.age)/cautionS)
 	// Frames close in time say less that is new.
+	t.need = minCells * crowd * caution
 	step := min(max(dt/0.1, 0.5), 3)
 	for i := range f.blobs {
 		b := &f.blobs[i]
@@ -83,6 +85,7 @@ func (t *tracker) follow(f *finder, m *model, fine *Fine, minCells, dt float64, 
 			continue
 		}
 		need := max(minCells*crowd, fine.Clutter*t.clutter.at(m, b)) * caution
+		b.need = need
 		tr := t.match(b, step)
 		if tr == nil {
 			b.why = whyClutter
@@ -91,7 +94,6 @@ func (t *tracker) follow(f *finder, m *model, fine *Fine, minCells, dt float64, 
 		tr.x0, tr.y0, tr.x1, tr.y1 = b.x0, b.y0, b.x1, b.y1
 		tr.size = max(tr.size, min(b.size, float64(b.moving)))
 		tr.extent = max(tr.extent, b.x1-b.x0+1, b.y1-b.y0+1)
-		tr.age += dt
 		tr.seen++
 		tr.missed = 0
 		tr.matched = true
