@@ -170,7 +170,7 @@ func explain(err error) error {
 		invalid x509.CertificateInvalidError
 		name    x509.HostnameError
 		record  tls.RecordHeaderError
-		alert   tls.AlertError
+		remote  *net.OpError
 	)
 	switch {
 	case errors.As(err, &unknown):
@@ -181,7 +181,7 @@ func explain(err error) error {
 		return fmt.Errorf("%w: use a name that the certificate is for", err)
 	case errors.As(err, &record):
 		return fmt.Errorf("%w: no TLS on this port; mqtts is usually 8883, mqtt 1883", err)
-	case errors.As(err, &alert):
+	case errors.As(err, &remote) && remote.Op == "remote error": // as crypto/tls names an alert
 		return fmt.Errorf("%w: the broker broke off the TLS handshake: does it want a client certificate?", err)
 	}
 	return err
