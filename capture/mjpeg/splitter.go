@@ -13,7 +13,7 @@ const (
 	chunk = 64 << 10
 	// maxSegments in one picture; more is no camera's, and following endless
 	// chains of them again and again would cost a hostile stream nothing.
-	maxSegments = 512
+	maxSegments = 128
 )
 
 // Splitter cuts a byte stream into complete JPEG pictures. It follows marker

@@ -78,10 +78,10 @@ func TestFit(t *testing.T) {
 }
 
 func TestResize(t *testing.T) {
-	m := drawn(640, 361, 8)
+	m := drawn(400, 227, 8)
 	pic := encoded(t, m, 95)
 	full := decoded(t, pic)
-	for _, w := range []int{639, 500, 320, 211, 160, 90, 40, 8} {
+	for _, w := range []int{399, 313, 200, 133, 100, 57, 25, 8} {
 		o := Options{Width: w, Quality: 98}
 		got := decoded(t, process(t, o, frame(pic)))
 		// Encoded, too: halving the colour costs both the same.
