@@ -4,7 +4,7 @@ package mjpeg
 func peek(words []uint32, at uint) uint32 {
 	i, s := at>>5, at&31
 	pair := words[i : i+2 : i+2]
-	return pair[0]<<s | pair[1]>>1>>(31-s)
+	return pair[0]<<s | pair[1]>>1>>(^s&31) // 31-s, which the compiler sees is below 32
 }
 
 // dc32 is dc64 for machines with 32-bit registers. The destuffed data is in
@@ -18,6 +18,7 @@ func (d *Decoder) dc32(from, to int) error {
 		dc      int32
 		dcTable = d.luma.table
 		acTable = d.luma.ac
+		groups  = d.groups[:d.ngroups]
 		pix     = d.plane.Pix
 		quant   = d.dcQuant
 		x       = from % d.mcusX
@@ -62,7 +63,8 @@ func (d *Decoder) dc32(from, to int) error {
 				k = next
 			}
 		}
-		for _, g := range d.groups[:d.ngroups] {
+		for i := range groups {
+			g := &groups[i]
 			for range g.blocks {
 				b := peek(words, bit)
 				e := uint(g.table[b>>(32-dcWindow)])

@@ -23,6 +23,7 @@ func (d *Decoder) dc64(from, to int) error {
 		acTable = d.luma.ac
 		blocks  = d.lumaBlocks
 		offsets = d.offsets
+		groups  = d.groups[:d.ngroups]
 		pix     = d.plane.Pix
 		quant   = d.dcQuant
 		x       = from % d.mcusX
@@ -99,7 +100,8 @@ func (d *Decoder) dc64(from, to int) error {
 				}
 			}
 		}
-		for _, g := range d.groups[:d.ngroups] {
+		for i := range groups {
+			g := &groups[i]
 			for range g.blocks {
 				acc, n, p = fill(buf, acc, n, p)
 				e := uint(g.table[acc>>(64-dcWindow)])
