@@ -26,7 +26,7 @@ type Decoder struct {
 	ngroups    int
 	lumaBlocks int
 
-	use32 bool
+	use32 bool     // whatever the machine
 	bytes []byte   // destuffed data of one restart interval, and padding
 	words []uint32 // the same in words, for the 32-bit reader
 	end   int      // bytes of it that are data
@@ -108,12 +108,11 @@ func (d *Decoder) lumaOf(jpeg []byte) (*image.Gray, error) {
 	var err error
 	switch {
 	case scale != 8:
-		err = d.intervals(jpeg, d.scaledLuma)
+		err = d.intervals(jpeg, d.destuff, d.scaledLuma)
 	case d.use32 || wordBits == 32:
-		d.use32 = true
-		err = d.intervals(jpeg, d.dc32)
+		err = d.intervals(jpeg, d.destuffWords, d.dc32)
 	default:
-		err = d.intervals(jpeg, d.dc64)
+		err = d.intervals(jpeg, d.destuff, d.dc64)
 	}
 	if err != nil {
 		return nil, err
@@ -269,7 +268,7 @@ func (d *Decoder) setMCUs(size int) error {
 }
 
 // intervals decodes the scan, one restart interval after the other.
-func (d *Decoder) intervals(jpeg []byte, decode func(from, to int) error) error {
+func (d *Decoder) intervals(jpeg []byte, destuff func([]byte, int) int, decode func(from, to int) error) error {
 	total := d.mcusX * d.mcusY
 	each := total
 	if d.h.restart > 0 {
@@ -284,7 +283,7 @@ func (d *Decoder) intervals(jpeg []byte, decode func(from, to int) error) error 
 			}
 			pos += 2
 		}
-		pos = d.destuff(jpeg, pos)
+		pos = destuff(jpeg, pos)
 		if err := decode(from, min(from+each, total)); err != nil {
 			return err
 		}

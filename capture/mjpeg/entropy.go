@@ -42,22 +42,62 @@ func (d *Decoder) destuff(src []byte, pos int) int {
 		pos += 2
 	}
 	d.end = n
-	if d.use32 {
-		d.toWords()
-	}
 	return pos
 }
 
-// toWords copies the destuffed bytes into native words.
-func (d *Decoder) toWords() {
-	n := d.end/4 + 1
-	if need := n + pad/4; cap(d.words) < need {
+// destuffWords is destuff for the 32-bit reader, into d.words: four bytes at once
+// where none is 0xff.
+func (d *Decoder) destuffWords(src []byte, pos int) int {
+	if need := (len(src)-pos+pad)/4 + 1; cap(d.words) < need {
 		d.words = make([]uint32, need+need/4)
 	}
 	d.words = d.words[:cap(d.words)]
-	w, b := d.words[:n], d.bytes[:4*n]
-	for i := range w {
-		q := b[4*i : 4*i+4 : 4*i+4]
-		w[i] = uint32(q[0])<<24 | uint32(q[1])<<16 | uint32(q[2])<<8 | uint32(q[3])
+	var (
+		out  = d.words
+		n    int    // whole words
+		acc  uint32 // the bytes of the next one
+		have uint   // how many bits of it there are: 0, 8, 16 or 24
+	)
+	for {
+		if pos+4 <= len(src) {
+			b := src[pos : pos+4 : pos+4]
+			w := uint32(b[0])<<24 | uint32(b[1])<<16 | uint32(b[2])<<8 | uint32(b[3])
+			if (^w-0x01010101)&w&0x80808080 == 0 {
+				out[n] = w
+				if have != 0 {
+					out[n] = acc<<((32-have)&31) | w>>(have&31)
+				}
+				acc = w
+				n++
+				pos += 4
+				continue
+			}
+		}
+		if pos >= len(src) {
+			break
+		}
+		v := src[pos]
+		pos++
+		if v == 0xff {
+			if pos < len(src) && src[pos] == 0xff { // fill byte
+				continue
+			}
+			if pos >= len(src) || src[pos] != 0 {
+				pos--
+				break
+			}
+			pos++
+		}
+		acc = acc<<8 | uint32(v)
+		if have += 8; have == 32 {
+			out[n] = acc
+			n++
+			have = 0
+		}
 	}
+	d.end = 4*n + int(have/8)
+	if have != 0 {
+		out[n] = acc << ((32 - have) & 31)
+	}
+	return pos
 }

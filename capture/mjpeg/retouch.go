@@ -46,7 +46,7 @@ func (d *Decoder) retouch(jpeg []byte, wanted func(image.Rectangle) bool, paint 
 	t := newTouch(d, ratio, wanted, paint)
 	t.w.out = append(make([]byte, 0, len(jpeg)+len(jpeg)/16+64), jpeg[:h.data]...)
 	interval := 0
-	err := d.intervals(jpeg, func(from, to int) error {
+	err := d.intervals(jpeg, d.destuff, func(from, to int) error {
 		if interval > 0 {
 			t.w.out = append(t.w.out, 0xff, rst0+byte(interval-1)&7)
 		}

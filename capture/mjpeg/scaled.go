@@ -150,7 +150,7 @@ func (d *Decoder) colour(jpeg []byte, n int) (*image.YCbCr, error) {
 		return nil, err
 	}
 	d.setColour(n, ratio)
-	err := d.intervals(jpeg, func(from, to int) error { return d.colourMCUs(n, from, to) })
+	err := d.intervals(jpeg, d.destuff, func(from, to int) error { return d.colourMCUs(n, from, to) })
 	if err != nil {
 		return nil, err
 	}
