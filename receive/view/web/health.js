@@ -38,7 +38,7 @@ function card(name) {
   const facts = h("dl", { class: "facts tight" });
   const charts = h("div", { class: "charts" });
   const heard = h("p", { class: "soft" });
-  const node = h("article", { class: "panel", "aria-labelledby": id }, h("header", null, h("h2", { id, text: name }), state), facts, charts, heard);
+  const node = h("article", { class: "panel", "aria-labelledby": id }, h("header", null, h("h2", { id, text: name }), state), charts, heard, facts);
   const drawn = CHARTS.map((def) => chart(def));
   charts.append(...drawn.map((c) => c.node));
   return {

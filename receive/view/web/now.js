@@ -137,7 +137,10 @@ function cameraCard(app, name) {
     attr(eventLink, "href", `#event/${encodeURIComponent(name)}/${encodeURIComponent(e.id)}`);
     attr(eventLink, "aria-label", `Play this event of ${name}`);
     show(eventLink, pics.length);
+    const atEnd = tiles.scrollLeft + tiles.clientWidth >= tiles.scrollWidth - 40;
+    const before = tiles.childElementCount;
     keyed(tiles, pics, (p) => p.id, () => tile(app, camera, e.id), (t, p) => t.update(p));
+    if (open && atEnd && tiles.childElementCount > before) tiles.scrollLeft = tiles.scrollWidth; // the newest, unless a hand looks elsewhere
   }
 }
 

@@ -122,7 +122,7 @@ function tunePanel(root, app, name) {
     const from = Date.now() - SECONDS * 1000;
     const points = c.scores.filter((p) => p.t >= from);
     const high = Math.max(0.005, ...points.map((p) => Math.max(p.score, p.threshold ?? 0))) * 1.15;
-    const line = (key) => points.filter((p) => p[key] !== null).map((p) => `${(((p.t - from) / (SECONDS * 1000)) * W).toFixed(1)},${(H - (Math.max(0, p[key]) / high) * H).toFixed(1)}`).join(" ");
+    const line = (key) => points.filter((p) => p[key] !== null).map((p) => `${(((p.t - from) / (SECONDS * 1000)) * W).toFixed(1)},${(H - 3 - (Math.max(0, p[key]) / high) * (H - 3)).toFixed(1)}`).join(" ");
     attr(score, "points", line("score"));
     attr(limit, "points", line("threshold"));
     const last = c.scores.at(-1);
