@@ -244,7 +244,7 @@ func (m *model) updateRow(y int, r *rates) {
 			nz += (dev - nz) * r.calm >> 10
 			noises[x] = uint16(min(nz, 60<<8))
 		}
-		bgs[x] = bg
+		bgs[x] = max(0, min(bg, 255<<bgBits))
 	}
 }
 

@@ -81,7 +81,7 @@ type Fine struct {
 func Defaults() Options {
 	return Options{
 		Sensitivity: 50,
-		MinSize:     0.0012,
+		MinSize:     0.001,
 		Fine: Fine{
 			Learn:      1500 * time.Millisecond,
 			Background: 8 * time.Second,
@@ -89,17 +89,17 @@ func Defaults() Options {
 			Floor:      3,
 			Noise:      5,
 			Shake:      0.4,
-			Trust:      0.35,
-			Evidence:   3,
-			Caution:    2,
-			Travel:     0.3,
+			Trust:      0.4,
+			Evidence:   3.5,
+			Caution:    1,
+			Travel:     0.25,
 			Clutter:    1.5,
 			Crowd:      8,
 			Flat:       0.75,
 			Outline:    0.4,
 			Scene:      0.5,
 			Switch:     1.4,
-			Hold:       400 * time.Millisecond,
+			Hold:       500 * time.Millisecond,
 		},
 	}
 }

@@ -141,7 +141,7 @@ func TestScenes(t *testing.T) {
 			scene{fps: 10, seconds: 30, noise: night, draw: func(c *canvas, t float64) {
 				c.gain(0.3, 5)
 				flakes(c, t, 3, 3, 2, 45, 20, 220, 12)
-			}}, nil, 15},
+			}}, nil, 20},
 		{"leaves", "a bush that keeps tossing",
 			scene{fps: 10, seconds: 30, noise: day, draw: leaves}, nil, 0},
 		{"walker before leaves", "what keeps tossing hides nothing larger",
