@@ -89,7 +89,7 @@ func Defaults() Options {
 			Floor:      3,
 			Noise:      5,
 			Shake:      0.4,
-			Trust:      0.4,
+			Trust:      0.5,
 			Evidence:   3.5,
 			Caution:    1,
 			Travel:     0.25,
