@@ -6,7 +6,7 @@ help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /make \1\t/p' Makefile | expand -t 18
 
 build: ## build pirwatch for this machine
-	CGO_ENABLED=0 go build -trimpath -o pirwatch ./cmd/pirwatch
+	test/tools/compile pirwatch
 
 test: ## run the tests that need nothing but Go
 	go test ./...
@@ -28,9 +28,9 @@ deb-check: deb ## lintian over the packages, and that they come out the same twi
 lab: ## install, upgrade and purge the package on real systems in containers (root, minutes)
 	go test -tags lab -count=1 -timeout 40m -v -run TestContainer ./test/lab
 
-sizes: ## build for every Pi and print the stripped sizes
-	@for t in amd64/ arm64/ arm/6 386/; do \
-		CGO_ENABLED=0 GOOS=linux GOARCH=$${t%/*} GOARM=$${t#*/} go build -trimpath -ldflags '-s -w' -o dist/size ./cmd/pirwatch && \
+sizes: ## build for every Pi as it is shipped and print the sizes
+	@mkdir -p dist; for t in amd64/ arm64/ arm/6; do \
+		GOOS=linux GOARCH=$${t%/*} GOARM=$${t#*/} test/tools/compile dist/size && \
 		printf '%-8s %s bytes\n' "$$t" "$$(stat -c %s dist/size)"; rm -f dist/size; done
 
 clean: ## remove what was built
