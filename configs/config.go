@@ -142,7 +142,6 @@ type RPiCam struct {
 type V4L2 struct {
 	Device    string         `toml:"device"` // path or part of the name; empty = the first that captures
 	Format    string         `toml:"format" one:"auto,mjpeg,yuyv,nv12"`
-	Buffers   int            `toml:"buffers" range:"2..32"`
 	Exposure  int            `toml:"exposure" range:"0..100000"` // 100 µs steps; 0 = automatic
 	Gain      int            `toml:"gain" range:"-1..65535"`     // -1 = as the camera has it
 	Focus     int            `toml:"focus" range:"-1..65535"`    // -1 = automatic
@@ -153,12 +152,10 @@ type V4L2 struct {
 // NetCam is a camera on the network.
 type NetCam struct {
 	URL          string   `toml:"url"`
-	Kind         string   `toml:"kind" one:"auto,mjpeg,snapshot,rtsp"`
 	Username     string   `toml:"username"`
 	PasswordFile string   `toml:"password_file"` // empty = systemd's credential: see NetCamPassword
 	CAFile       string   `toml:"ca_file"`
 	Timeout      Duration `toml:"timeout" range:"1s..2m"`
-	Transport    string   `toml:"transport" one:"tcp,udp"`
 	FFmpeg       string   `toml:"ffmpeg"` // the program; empty = found in PATH
 }
 
@@ -423,8 +420,8 @@ func Default() *Config {
 				Mode: "video", Quality: 80, Exposure: "normal", Metering: "centre", AWB: "auto",
 				Denoise: "auto", Settle: second,
 			},
-			V4L2:   V4L2{Format: "auto", Buffers: 4, Gain: -1, Focus: -1, PowerLine: "camera"},
-			NetCam: NetCam{Kind: "auto", Timeout: 10 * second, Transport: "tcp"},
+			V4L2:   V4L2{Format: "auto", Gain: -1, Focus: -1, PowerLine: "camera"},
+			NetCam: NetCam{Timeout: 10 * second},
 			Clip:   Clip{Loop: true},
 			Scene:  Scene{VisitorEvery: 20 * second, DayLength: 10 * minute, Seed: 1},
 		},

@@ -157,7 +157,7 @@ latitude = 52.5
 days = ["mon", "sun"]
 from = "sunset-30m"
 to = "06:30"
-`), []string{"PIRWATCH_MOTION_SENSITIVITY=70", "PIRWATCH_CAMERA_V4L2_BUFFERS=8", "PIRWATCH_NAME=porch", "PIRWATCH_CORPUS=/x", "HOME=/y",
+`), []string{"PIRWATCH_MOTION_SENSITIVITY=70", "PIRWATCH_CAMERA_V4L2_GAIN=8", "PIRWATCH_NAME=porch", "PIRWATCH_CORPUS=/x", "HOME=/y",
 		"PIRWATCH_MASKS_IGNORE=[[[0,0],[1,0],[1,1]]]", "PIRWATCH_HOME_ASSISTANT_DISCOVERY=false"})
 	if err != nil {
 		t.Fatal(err)
@@ -166,7 +166,7 @@ to = "06:30"
 	want.Name = "porch"
 	want.Broker.URL = "mqtts://broker.example.org:8884"
 	want.Camera.Driver, want.Camera.FPS = "v4l2", 15
-	want.Camera.V4L2.Device, want.Camera.V4L2.Buffers = "C920", 8
+	want.Camera.V4L2.Device, want.Camera.V4L2.Gain = "C920", 8
 	want.Camera.V4L2.Controls = map[string]int{"sharpness": 3}
 	want.Camera.RPiCam.ExtraArgs = []string{"--sharpness", "1.5"}
 	want.Picture.Resize = Dimensions{500, 281}

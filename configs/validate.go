@@ -269,10 +269,6 @@ func (v *validator) camera() {
 	case c.NetCam.URL != "":
 		v.url("camera.netcam.url", c.NetCam.URL, "http://192.168.1.20/video.mjpg", "http", "https", "rtsp", "rtsps")
 	}
-	rtsp := strings.HasPrefix(c.NetCam.URL, "rtsp")
-	if c.NetCam.URL != "" && (c.NetCam.Kind == "rtsp") != rtsp && c.NetCam.Kind != "auto" {
-		v.bad("camera.netcam.kind", "%q does not go with the url %q; write \"auto\"", c.NetCam.Kind, redact(c.NetCam.URL))
-	}
 	if c.NetCam.PasswordFile != "" && c.NetCam.Username == "" {
 		v.bad("camera.netcam.username", "is empty, but there is a password_file")
 	}

@@ -124,10 +124,10 @@ func newDaemon(c *configs.Config, e equipment, log *slog.Logger) (_ *daemon, err
 
 func cameraOptions(c *configs.Config, changed func(capture.Health)) capture.CameraOptions {
 	o := capture.CameraOptions{
-		Start: max(20*time.Second, c.Camera.StallAfter.Std()), Stall: c.Camera.StallAfter.Std(), Frozen: c.Camera.FrozenAfter.Std(),
+		Start: c.Camera.StartWithin.Std(), Stall: c.Camera.StallAfter.Std(), Frozen: c.Camera.FrozenAfter.Std(),
 		MinRetry: c.Camera.RetryFirst.Std(), MaxRetry: c.Camera.RetryLongest.Std(), OnHealth: changed,
 	}
-	if o.Frozen == 0 {
+	if o.Frozen == 0 || c.Camera.Driver == "clip" { // a clip may show one picture for long
 		o.Frozen = -1
 	}
 	return o

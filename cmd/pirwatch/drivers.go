@@ -80,9 +80,7 @@ func rpicamOptions(c *configs.Config, args []string) rpicam.Options {
 	if r.Autofocus != "default" {
 		o.Autofocus = r.Autofocus
 	}
-	if r.Autofocus == "manual" {
-		o.LensPosition = fmt.Sprint(r.LensPosition)
-	}
+	o.FocusRange, o.LensPosition, o.HDR = r.FocusRange, r.LensPosition, r.HDR
 	if o.Settle == 0 {
 		o.Settle = -1 // zero means the driver's own default there
 	}
@@ -236,6 +234,7 @@ func sensorOptions(c *configs.Config) pir.Options {
 	s := c.Sensor
 	o.Driver, o.Chip, o.Line, o.ActiveLow, o.Pull = s.Driver, s.Chip, s.Line, s.ActiveLow, s.Pull
 	o.Debounce, o.WarmUp, o.StuckAfter = s.Debounce.Std(), s.WarmUp.Std(), s.StuckAfter.Std()
+	o.ChatterPerMinute = s.Chatter
 	return o
 }
 

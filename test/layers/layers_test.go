@@ -43,7 +43,7 @@ var home = map[string][]string{
 	"github.com/pelletier/go-toml/v2":     {"configs"},
 	"github.com/stianeikeland/go-rpio/v4": {"motion/pir"},
 	"github.com/warthog618/go-gpiocdev":   {"motion/pir", "capture/lamp"},
-	"golang.org/x/image":                  {"capture/picture"},
+	"golang.org/x/image":                  {"capture/picture", "capture/scene"},
 	"golang.org/x/net/dns/dnsmessage":     {"cmd/internal/setup"},
 	"golang.org/x/time/rate":              {"publish"},
 }
