@@ -22,6 +22,10 @@ func TestExitCodes(t *testing.T) {
 	if err := os.WriteFile(wrong, []byte("[motion]\nsensitivity = 900\n[broker]\nurl = \"http://x\"\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
+	overlay := filepath.Join(dir, "overlay.toml")
+	if err := os.WriteFile(overlay, []byte("[picture]\nmax_bytes = \"1kB\"\n[picture.overlay]\ntext = \"{when}\"\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
 	for _, c := range []struct {
 		args []string
 		code int
@@ -35,6 +39,8 @@ func TestExitCodes(t *testing.T) {
 		{[]string{"run", "--colour"}, exitUsage, "unknown flag --colour"},
 		{[]string{"run", "--config", filepath.Join(dir, "none.toml")}, exitConfig, "there is no such file"},
 		{[]string{"run", "--config", wrong}, exitConfig, "wrong.toml:2:1: motion.sensitivity"},
+		{[]string{"run", "--config", overlay}, exitConfig, "overlay.toml:1:"},
+		{[]string{"run", "--config", overlay}, exitConfig, "{when}"},
 		{[]string{"check", "--config", wrong}, exitConfig, "wrong.toml:4:1: broker.url"},
 		{[]string{"demo", "--mqtt", "192.0.2.1:1883"}, exitFailed, "serves this machine only"},
 		{[]string{"demo", "--source", filepath.Join(dir, "none.avi")}, exitUsage, "none.avi"},

@@ -59,6 +59,14 @@ func load(path string) (*configs.Config, error) {
 	if err := config.Files(); err != nil {
 		return nil, err
 	}
+	zone, err := zoneOf(config)
+	if err != nil {
+		return nil, err
+	}
+	// What a picture's options may be only capture/picture knows.
+	if _, err := newDeveloper(config, zone, configured(config).Masks, false); err != nil {
+		return nil, configs.Problem{At: config.Where("picture"), Key: "picture", Text: err.Error()}
+	}
 	return config, nil
 }
 
