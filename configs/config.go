@@ -225,26 +225,29 @@ type Motion struct {
 	CooldownMax  Duration `toml:"cooldown_max" range:"0s..24h"`
 	Quiet        Duration `toml:"quiet" range:"1s..24h"`
 	Sensitivity  int      `toml:"sensitivity" range:"1..100"`
-	MinSize      float64  `toml:"min_size" range:"0.0001..0.5"` // fraction of the watched area
+	MinSize      float64  `toml:"min_size" range:"0..0.5"` // fraction of the watched area; 0 = the detector's own
 }
 
 // Detector holds the constants behind the frame comparison; docs/detection.md
-// tells how each was found.
+// tells what each does. 0 leaves the detector its own.
 type Detector struct {
-	Learn      Duration `toml:"learn" range:"100ms..1m"`
-	Background Duration `toml:"background" range:"500ms..10m"`
-	Still      Duration `toml:"still" range:"500ms..1h"`
-	Floor      float64  `toml:"floor" range:"0.5..100"`
-	Noise      float64  `toml:"noise" range:"1..50"`
+	Learn      Duration `toml:"learn" range:"0s..1m"`
+	Background Duration `toml:"background" range:"0s..10m"`
+	Still      Duration `toml:"still" range:"0s..1h"`
+	Hold       Duration `toml:"hold" range:"0s..1m"`
+	Floor      float64  `toml:"floor" range:"0..100"`
+	Noise      float64  `toml:"noise" range:"0..50"`
 	Shake      float64  `toml:"shake" range:"0..2"`
 	Trust      float64  `toml:"trust" range:"0..2"`
-	Evidence   float64  `toml:"evidence" range:"1..100"`
+	Evidence   float64  `toml:"evidence" range:"0..100"`
+	Caution    float64  `toml:"caution" range:"0..20"`
 	Travel     float64  `toml:"travel" range:"0..5"`
 	Clutter    float64  `toml:"clutter" range:"0..20"`
-	Flat       float64  `toml:"flat" range:"0.1..1"`
+	Crowd      float64  `toml:"crowd" range:"0..1000"`
+	Flat       float64  `toml:"flat" range:"0..1"`
 	Outline    float64  `toml:"outline" range:"0..4"`
-	Scene      float64  `toml:"scene" range:"0.05..1"`
-	Hold       Duration `toml:"hold" range:"50ms..1m"`
+	Scene      float64  `toml:"scene" range:"0..1"`
+	Switch     float64  `toml:"switch" range:"0..10"`
 }
 
 // Masks are areas of the picture. What is set over MQTT or drawn in the page
@@ -437,11 +440,7 @@ func Default() *Config {
 		Motion: Motion{
 			Armed: true, Trigger: "either", HoldOff: 10 * second, BothWindow: 5 * second,
 			LongestEvent: 60 * second, Cooldown: 10 * second, CooldownMax: 5 * minute, Quiet: 10 * minute,
-			Sensitivity: 50, MinSize: 0.0012,
-		},
-		Detector: Detector{
-			Learn: 3 * second / 2, Background: 8 * second, Still: 5 * second, Floor: 3, Noise: 5, Shake: 0.25, Trust: 0.2,
-			Evidence: 5, Travel: 0.3, Clutter: 1.5, Flat: 0.75, Outline: 0.4, Scene: 0.5, Hold: 400 * second / 1000,
+			Sensitivity: 50,
 		},
 		Queue: Queue{
 			RAM: 16 * megabyte, Disk: 256 * megabyte, Spool: "on_failure", Deadline: 2 * second, Recent: 4 * megabyte,
