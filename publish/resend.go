@@ -126,7 +126,8 @@ func (p *Publisher) takeResend(c resendCommand) (ok bool, reason string) {
 // the archive.
 func (p *Publisher) find(picID string) (chunk.Picture, bool) {
 	if it, ok := p.q.Find(picID); ok {
-		return p.picture(it), true
+		pic, _ := p.picture(it)
+		return pic, true
 	}
 	p.mu.Lock()
 	pic, ok := p.recent.find(picID)

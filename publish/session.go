@@ -14,17 +14,18 @@ import (
 // session sends over one connection, on Run's goroutine.
 type session struct {
 	*Publisher
-	link    Link
-	flights []flight              // unacknowledged, oldest first
-	pieces  int                   // of flights, summaries included
-	stack   []*transfer           // what is being cut into pieces; the last one is first
-	active  map[itemKey]*transfer // with pieces left, cut or under way
-	free    [][]byte              // buffers of acknowledged pieces
-	began   time.Time
-	trial   *pieceKey // waits for the link to prove itself
-	failure error     // of a message: the link is as good as lost
-	jobTurn bool      // resends and the queue take turns
-	drained bool      // the queue had nothing when last asked
+	link       Link
+	chunkTopic string
+	flights    []flight              // unacknowledged, oldest first
+	pieces     int                   // of flights, summaries included
+	stack      []*transfer           // what is being cut into pieces; the last one is first
+	active     map[itemKey]*transfer // with pieces left, cut or under way
+	free       [][]byte              // buffers of acknowledged pieces
+	began      time.Time
+	trial      *pieceKey // waits for the link to prove itself
+	failure    error     // of a message: the link is as good as lost
+	jobTurn    bool      // resends and the queue take turns
+	drained    bool      // the queue had nothing when last asked
 }
 
 // flight is a message that the broker has not acknowledged.
@@ -42,7 +43,7 @@ const maxStack = 8
 
 // serve sends until the link is lost or ctx ends, and returns why it is over.
 func (p *Publisher) serve(ctx context.Context, link Link) error {
-	s := &session{Publisher: p, link: link, began: time.Now(), active: map[itemKey]*transfer{}}
+	s := &session{Publisher: p, link: link, chunkTopic: p.topic("chunk"), began: time.Now(), active: map[itemKey]*transfer{}}
 	for _, v := range p.memory.convicts {
 		p.quarantine(v)
 	}
@@ -82,6 +83,8 @@ func (s *session) send(ctx context.Context) error {
 	defer cancel()
 	timer := time.NewTimer(time.Hour)
 	defer timer.Stop()
+	again := time.NewTicker(time.Minute) // only to look again
+	defer again.Stop()
 	done := ctx.Done()
 	stop := time.Time{} // when to give up delivering, once ctx has ended
 	for {
@@ -112,20 +115,26 @@ func (s *session) send(ctx context.Context) error {
 			}
 			wait = earlier(wait, left)
 		}
-		if wait == 0 {
-			wait = time.Minute // only to look again
+		var due <-chan time.Time
+		if wait > 0 {
+			timer.Reset(wait)
+			due = timer.C
 		}
-		timer.Reset(wait)
-		var oldest <-chan struct{}
-		if len(s.flights) > 0 {
-			oldest = s.flights[0].token.Done()
+		var acked <-chan struct{}
+		if n := len(s.flights); n > 0 {
+			i := 0
+			if s.pieces >= s.o.Window { // full: room for several at once is cheaper to fill
+				i = min(n-1, s.o.Window/8)
+			}
+			acked = s.flights[i].token.Done()
 		}
 		select {
-		case <-oldest:
+		case <-acked:
 		case <-s.wake:
 		case <-s.q.Wake():
 			s.drained = false
-		case <-timer.C:
+		case <-due:
+		case <-again.C:
 			s.drained = false
 		case <-s.link.Lost():
 		case <-done:
@@ -225,7 +234,7 @@ func (s *session) sendPiece(t *transfer) {
 		buf, s.free = s.free[n-1][:0], s.free[:n-1]
 	}
 	buf = t.split.Append(buf, pos)
-	s.flights = append(s.flights, flight{token: s.link.Publish(s.topic("chunk"), buf, s.o.Limits.qos(), false), t: t, pos: pos, buf: buf})
+	s.flights = append(s.flights, flight{token: s.link.Publish(s.chunkTopic, buf, s.o.Limits.qos(), false), t: t, pos: pos, buf: buf})
 	s.pieces++
 }
 

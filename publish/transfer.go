@@ -22,18 +22,17 @@ type transfer struct {
 }
 
 // picture reads a queued picture.
-func (p *Publisher) picture(it queue.Item) chunk.Picture {
+func (p *Publisher) picture(it queue.Item) (chunk.Picture, pictureMeta) {
 	var meta pictureMeta
 	json.Unmarshal(it.Meta, &meta) // a picture without its particulars is still a picture
 	taken, _ := p.date(meta.Taken)
-	return chunk.Picture{PicID: it.ID, EventID: it.Event, Seq: meta.Seq, Taken: taken, Box: meta.Box, JPEG: it.Body}
+	return chunk.Picture{PicID: it.ID, EventID: it.Event, Seq: meta.Seq, Taken: taken, Box: meta.Box, JPEG: it.Body}, meta
 }
 
 // begin prepares a queued picture for this connection.
 func (p *Publisher) begin(it queue.Item) *transfer {
-	t := &transfer{key: itemKey{it.ID, it.Kind}, event: it.Event, pic: p.picture(it)}
-	var meta pictureMeta
-	json.Unmarshal(it.Meta, &meta)
+	pic, meta := p.picture(it)
+	t := &transfer{key: itemKey{it.ID, it.Kind}, event: it.Event, pic: pic}
 	p.mu.Lock()
 	if p.book.byID[it.Event] == nil && meta.Run != p.run {
 		p.recover(it.Event, meta.Start, meta.Trigger)

@@ -38,8 +38,9 @@ type conn struct {
 
 const (
 	readBuffer = 16 << 10
-	// keepBuffer is the size that the write buffers may keep between flushes.
-	keepBuffer = 64 << 10
+	// keepBuffer is the size that the write buffers may keep between flushes: all
+	// that Write lets them grow to.
+	keepBuffer = highWater + 2*directWrite
 	// highWater is what may wait in the write buffer before Write blocks. A window
 	// of pieces stays below it, so that the library's sender does not block.
 	highWater = 256 << 10
