@@ -93,7 +93,7 @@ func (d *Detector) Observe(at time.Time, luma *image.Gray) Decision {
 
 	m := &d.model
 	m.load(luma)
-	if d.seen < 4 || at.Sub(d.began) < d.o.Fine.Learn {
+	if d.seen < 4 || at.Sub(d.began) < d.o.Fine.Learn-5*time.Millisecond {
 		m.learn(d.seen)
 		return Decision{}
 	}

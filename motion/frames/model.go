@@ -11,9 +11,9 @@ const (
 )
 
 const (
-	bgBits   = 12 // fractional bits of the background
-	vBits    = 4  // fractional bits of the corrected picture
-	tickS    = 0.2
+	bgBits   = 12   // fractional bits of the background
+	vBits    = 4    // fractional bits of the corrected picture
+	tickS    = 0.19 // so that every third frame at 15 a second, every second at 10 and each at 5 is one
 	clipLow  = 3
 	clipHigh = 250
 	pastKept = 3 // snapshots, one a tick: the oldest is 0.4 to 0.6 s back

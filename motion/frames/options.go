@@ -44,8 +44,8 @@ type Fine struct {
 	// Trust is the part of a light correction that is added to the threshold of
 	// the cells it was made to: a large correction is a rough one.
 	Trust float64
-	// Evidence is how much an object must show before it is motion: one frame of
-	// an object of the smallest size counts 1, of a larger one up to 3.
+	// Evidence is how much an object must show before it is motion: a tenth of a
+	// second of an object of the smallest size counts 1, of a larger one up to 3.
 	Evidence float64
 	// Caution is how many times larger still an object must be just after the
 	// first background, or that of a changed scene, was gathered: how restless
