@@ -95,7 +95,7 @@ func browse(t *testing.T, scenario string, d deeds, args ...string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	ctx, cancel := context.WithTimeout(t.Context(), 4*time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 8*time.Minute)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, "node", append([]string{scenario + ".mjs"}, args...)...)
 	cmd.Dir = "page"

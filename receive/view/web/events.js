@@ -163,7 +163,7 @@ function eventCard(app) {
       const parts = [trigger(e.trigger), m.phase === "open" ? "now" : Number.isFinite(m.duration_s) ? span(m.duration_s) : "", Number.isFinite(e.score) ? percent(e.score) : "", plural(n, "picture", "pictures")];
       if (m.dropped > 0) parts.push(`${m.dropped} given up`);
       text(facts, parts.filter((x) => x && x !== "–").join(" · "));
-      attr(link, "href", `#event/${encodeURIComponent(e.camera)}/${encodeURIComponent(e.id)}`);
+      attr(link, "href", `./#event/${encodeURIComponent(e.camera)}/${encodeURIComponent(e.id)}`);
     },
   };
 }

@@ -57,8 +57,8 @@ export class Link {
     url.protocol = url.protocol === "https:" ? "wss:" : "ws:";
     url.hash = "";
     const client = globalThis.mqtt.connect(url.href, {
-      clientId: `pirwatch-page-${crypto.getRandomValues(new Uint32Array(2)).join("")}`,
-      username: this.user || undefined, password: this.password || undefined,
+      clientId: `page-${[...crypto.getRandomValues(new Uint32Array(2))].map((n) => n.toString(36)).join("")}`, // 23 at most, as MQTT 3.1.1 asks
+      username: this.user || undefined, password: (this.user && this.password) || undefined,
       protocolVersion: 4, clean: true, keepalive: 30, connectTimeout: 15000, reconnectPeriod: 0,
       timerVariant: "native", resubscribe: false, queueQoSZero: false,
     });
@@ -67,10 +67,11 @@ export class Link {
     client.on("connect", () => {
       if (client !== this.#client) return;
       this.connected();
-      client.subscribe(Object.fromEntries(Object.entries(this.#subs).map(([f, qos]) => [f, { qos }])), (err, granted) => {
+      client.subscribe(Object.fromEntries(Object.entries(this.#subs).map(([f, qos]) => [f, { qos }])), (err, _, suback) => {
         if (client !== this.#client) return;
-        if (err || (granted ?? []).some((g) => g.qos > 2)) {
-          why = "The broker refused to let this user read.";
+        const codes = (err?.packet ?? suback)?.granted ?? [];
+        if (err && !codes.some((code) => code < 0x80)) { // a user who may read some topics sees those
+          why = codes.length ? "The broker does not let this user read any of the cameras' topics." : String(err.message);
           client.end(true);
           return;
         }

@@ -134,7 +134,7 @@ function cameraCard(app, name) {
     if (m?.dropped > 0) parts.push(`${m.dropped} given up`);
     if (m?.suppressed > 0) parts.push(`${plural(m.suppressed, "trigger", "triggers")} held back`);
     text(eventMeta, parts.filter((x) => x && x !== "–").join(" · "));
-    attr(eventLink, "href", `#event/${encodeURIComponent(name)}/${encodeURIComponent(e.id)}`);
+    attr(eventLink, "href", `./#event/${encodeURIComponent(name)}/${encodeURIComponent(e.id)}`);
     attr(eventLink, "aria-label", `Play this event of ${name}`);
     show(eventLink, pics.length);
     const atEnd = tiles.scrollLeft + tiles.clientWidth >= tiles.scrollWidth - 40;
@@ -200,7 +200,7 @@ function tile(app, camera, eventID) {
       attr(bar, "aria-label", `Pieces of picture ${p.seq + 1}`);
       text(word, p.state === "done" ? time(p.taken) : p.state === "lost" ? (p.reason || `${p.have} of ${p.size}`) : `${p.have} of ${p.size}`);
       text(label, `Picture ${p.seq + 1}${{ lost: " incomplete, pieces:", coming: ", pieces:" }[p.state] ?? ""} `);
-      if (p.state === "done") attr(link, "href", `#event/${encodeURIComponent(camera().name)}/${encodeURIComponent(eventID)}/${encodeURIComponent(p.id)}`);
+      if (p.state === "done") attr(link, "href", `./#event/${encodeURIComponent(camera().name)}/${encodeURIComponent(eventID)}/${encodeURIComponent(p.id)}`);
       show(again, p.state === "lost");
     },
   };

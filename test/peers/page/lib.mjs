@@ -21,7 +21,7 @@ export function check(ok, message) {
 }
 
 /** Polls until fn returns something true, and returns it. */
-export async function until(what, fn, limit = 30_000) {
+export async function until(what, fn, limit = 60_000) {
   const end = Date.now() + limit;
   let last;
   for (;;) {
@@ -44,13 +44,13 @@ export async function shot(page, name, options) {
 /** Runs a scenario; what the page's console complains of fails it. */
 export async function scenario(run, { allow = [] } = {}) {
   const browser = await chromium.launch({
-    executablePath: process.env.PAGE_CHROMIUM, headless: true,
+    executablePath: process.env.PAGE_CHROMIUM, headless: true, timeout: 120_000,
     args: ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync"],
   });
   const complaints = [], strangers = [];
   const open = async (options = {}) => {
     const context = await browser.newContext({ viewport: { width: 1280, height: 800 }, locale: "en-GB", timezoneId: "UTC", ...options });
-    context.setDefaultTimeout(30_000);
+    context.setDefaultTimeout(60_000);
     const page = await context.newPage();
     page.on("console", (m) => { if (["error", "warning"].includes(m.type())) complaints.push(`${m.text()} ${m.location()?.url ?? ""}`); });
     page.on("pageerror", (err) => complaints.push(`uncaught: ${err.stack}`));

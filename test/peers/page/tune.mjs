@@ -29,7 +29,7 @@ scenario(async (open) => {
   const sent = JSON.parse((await ask("commands")).find((c) => c.startsWith("masks/set ")).slice(10));
   check(sent.ignore.length === 2 && sent.ignore[1].length >= 4 && sent.ignore[1].length <= 24, `sent ${JSON.stringify(sent)}`);
   check(sent.ignore[1].flat().every((v) => v >= 0 && v <= 1), "not fractions");
-  await until("the mask in the other browser", async () => (await other.locator(".shape").count()) === 2, 5000);
+  await until("the mask in the other browser", async () => (await other.locator(".shape").count()) === 2);
   await until("its echo", async () => (await page.locator(".row .soft[role=status]").textContent()) === "");
 
   // Point by point; then the keyboard moves a corner, deletes, and undoes.
