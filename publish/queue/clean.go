@@ -6,6 +6,7 @@ package queue
 // with disk held.
 func (q *Queue) room(n uint32) error {
 	s := q.store
+	cleans := 2 // cleaning that does not help must not go on for ever
 	for {
 		if s.hasRoom(n) {
 			return nil
@@ -20,17 +21,26 @@ func (q *Queue) room(n uint32) error {
 			return s.activate(n)
 		}
 		g := s.emptiest()
-		if g != nil && q.worthCleaning(g) {
+		if g != nil && cleans > 0 && q.worthCleaning(g) {
+			cleans--
 			if err := q.clean(g); err != nil {
 				return err
 			}
 			continue
 		}
-		// Without a spare segment to clean into, giving up an item would
-		// make no room.
-		if len(s.spare(n))+s.growth() == 0 || !q.giveUp() {
+		// Without a spare segment to clean into, only what is given up in
+		// one and the same segment makes room; not worth it where the file
+		// system is full and not the owner's limit reached.
+		from := (*segment)(nil)
+		if len(s.spare(n))+s.growth() == 0 {
+			if from = s.leastUsed(); from == nil || s.noGrowth {
+				return errNoRoom
+			}
+		}
+		if !q.giveUp(from) {
 			return errNoRoom
 		}
+		cleans++
 	}
 }
 
@@ -47,17 +57,24 @@ func (s *store) hasDead() bool {
 	return false
 }
 
-// emptiest is the segment with the fewest blocks in use, among those whose
-// records the active or the last spare one can take; nil if there is none.
+// emptiest is the segment with the fewest blocks in use, unless neither the
+// active nor the last spare one could take its records.
 func (s *store) emptiest() *segment {
+	least := s.leastUsed()
+	if least != nil && !s.hasRoom(least.used) && len(s.spare(least.used))+s.growth() == 0 {
+		return nil
+	}
+	return least
+}
+
+// leastUsed is the segment with the fewest blocks in use, but for free ones
+// and the active one; nil if there is none.
+func (s *store) leastUsed() *segment {
 	var least *segment
 	for _, g := range s.segments {
 		if g.live > 0 && g != s.active && (least == nil || g.used < least.used) {
 			least = g
 		}
-	}
-	if least != nil && !s.hasRoom(least.used) && len(s.spare(least.used))+s.growth() == 0 {
-		return nil
 	}
 	return least
 }
@@ -132,11 +149,14 @@ func (q *Queue) move(w *writing) error {
 	return err
 }
 
-// giveUp drops the least item of all; OnDrop is told when the disk is let go.
-func (q *Queue) giveUp() bool {
+// giveUp drops the least item of a segment, or of all if that is nil. OnDrop is
+// told when the disk is let go.
+func (q *Queue) giveUp(from *segment) bool {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	v := q.victim(func(e *entry) bool { return !e.leased })
+	v := q.victim(func(e *entry) bool {
+		return !e.leased && (from == nil || e.spooled() && e.loc.segment == from.number)
+	})
 	if v == nil {
 		return false
 	}

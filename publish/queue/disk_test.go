@@ -364,7 +364,7 @@ func TestConcurrent(t *testing.T) {
 			}
 		})
 		work.Go(func() {
-			for n := 0; delivered.Load() < workers*each; n++ {
+			for n := 0; delivered.Load() < workers*each && q.Stats().Dropped == 0; n++ {
 				it, ok := q.Next()
 				switch {
 				case !ok:

@@ -2,7 +2,6 @@ package queue
 
 import (
 	"errors"
-	"fmt"
 	"io/fs"
 	"math/rand/v2"
 	"path/filepath"
@@ -32,16 +31,6 @@ type health struct {
 type errSync struct{ error }
 
 func (e errSync) Unwrap() error { return e.error }
-
-// errLeft is the end of a queue that could not write everything.
-type errLeft struct {
-	n   int
-	why string
-}
-
-func (e errLeft) Error() string {
-	return fmt.Sprintf("queue: close: %d items could not be written and are lost: %s", e.n, e.why)
-}
 
 // canWrite says whether a write is worth trying. Called with mu held.
 func (q *Queue) canWrite() bool { return q.store != nil && !q.health.noWrites }
@@ -182,13 +171,16 @@ func (q *Queue) secure() error {
 		return err
 	}
 	for _, g := range s.segments {
-		if g.live == 0 {
+		if g.foreign {
 			continue
 		}
 		if err := s.openForWrite(g); err != nil {
 			return err
 		}
-		s.touch(g)
+		s.touch(g) // a free one too: its header may be unsynced
+		if g.live == 0 {
+			continue
+		}
 		if s.active == nil || s.room(g) > s.room(s.active) {
 			s.active = g
 		}

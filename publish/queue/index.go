@@ -70,7 +70,7 @@ func (q *Queue) insert(it Item) (*entry, error) {
 func (q *Queue) insertFound(records []found) {
 	slices.SortFunc(records, func(a, b found) int { return cmp.Compare(a.seq, b.seq) })
 	for _, r := range records {
-		e := &entry{key: r.key, seq: r.seq, at: time.Now().Add(-age(r.putMS)), size: r.size(), loc: r.loc}
+		e := &entry{key: r.key, seq: r.seq, at: time.Now().Add(-age(r.putMS)), size: r.size, loc: r.loc}
 		e.event = q.eventOf(r.event, e.seq, e.kind)
 		q.byKey[e.key] = e
 		q.items = append(q.items, e)
@@ -117,7 +117,7 @@ func (q *Queue) leave(e *entry) {
 		return
 	}
 	for i, ev := range q.recent {
-		if ev.items == 0 && ev != q.newest {
+		if ev.items == 0 && ev != q.newest && ev != e.event {
 			delete(q.events, ev.id)
 			q.recent = slices.Delete(q.recent, i, i+1)
 			q.idle--
@@ -174,11 +174,13 @@ func (q *Queue) fitCount() {
 	}
 }
 
-// fitRAM gives up items in RAM until that is within its bound. Called with mu
-// held.
+// fitRAM gives up items in RAM until that is within its bound; not those that
+// a commit is about to take to disk. Called with mu held.
 func (q *Queue) fitRAM() {
 	for q.ram > q.o.RAMBytes {
-		v := q.victim(func(e *entry) bool { return !e.leased && !e.spooled() })
+		v := q.victim(func(e *entry) bool {
+			return !e.leased && !e.spooled() && !(q.canWrite() && q.spoolable(e))
+		})
 		if v == nil {
 			return
 		}

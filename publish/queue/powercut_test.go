@@ -140,19 +140,26 @@ func powerCutRun(t testing.TB, seed uint64, o Options) *simDisk {
 		case 4:
 			p.left = 30 + rng.IntN(60)
 		}
-		if life%4 == 2 {
-			p.fail = func(kind, _ string) error {
+		fault := map[int]func(kind, _ string) error{
+			2: func(kind, _ string) error {
 				if (kind == "write" || kind == "create") && rng.IntN(10) == 0 {
 					return syscall.ENOSPC
 				}
 				return nil
-			}
-		}
+			},
+			3: func(kind, _ string) error {
+				if kind == "sync" && rng.IntN(4) == 0 {
+					return syscall.EIO
+				}
+				return nil
+			},
+		}[life%4]
 		o.Spool = []string{Always, OnFailure}[life%2]
 		q, err := open(o, nil, p, p.noting())
 		if err != nil {
 			t.Fatal(err)
 		}
+		p.setFail(fault)
 		for range 30 {
 			if p.dead() || puts == 100 {
 				break
@@ -196,6 +203,8 @@ func powerCutRun(t testing.TB, seed uint64, o Options) *simDisk {
 				}
 			}
 		}
+		p.setFail(nil)
+		q.heal(q.retryAt())
 		if life%3 == 2 {
 			q.Close()
 		}

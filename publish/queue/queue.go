@@ -136,7 +136,7 @@ type Queue struct {
 	closed   bool
 	pending  []drop // to be told outside the lock
 
-	fullLogged, lostLogged time.Time
+	fullLogged time.Time
 }
 
 type drop struct {
@@ -242,6 +242,8 @@ func (q *Queue) put(it Item) error {
 	switch {
 	case e.dropped:
 		return ErrFull
+	case always && !e.gone && !e.spooled() && !q.spoolable(e):
+		return fmt.Errorf("%w: larger than a segment; a larger disk limit has larger ones, up to 8 MB", ErrNotSynced)
 	case always && !e.gone && !e.spooled():
 		return fmt.Errorf("%w: the disk is %s: %s", ErrNotSynced, q.health.state, q.health.text)
 	}
@@ -426,6 +428,9 @@ func (q *Queue) Stats() Stats {
 }
 
 // OnDrop sets the function that is told of given-up pictures: outside all
-// locks, on the goroutine that caused it; it may call the queue. To be set
-// before the queue is shared.
-func (q *Queue) OnDrop(f func(event string, n int)) { q.onDrop = f }
+// locks; it may call the queue.
+func (q *Queue) OnDrop(f func(event string, n int)) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.onDrop = f
+}

@@ -15,7 +15,7 @@ func (q *Queue) reconcile(all *scanned) {
 	defer q.mu.Unlock()
 	fresh := all.records[:0]
 	claimed := map[key]bool{}
-	for _, r := range all.records { // newest writing first
+	for _, r := range all.records { // of two copies the original stays: cleaning was cut short
 		e := q.byKey[r.key]
 		switch g := q.store.segment(r.segment); {
 		case g.bitmap.has(r.block): // removed while the disk was away
@@ -43,7 +43,7 @@ func (q *Queue) reconcile(all *scanned) {
 func (q *Queue) logFound(all *scanned, took time.Duration) {
 	pictures, summaries, bytes := 0, 0, int64(0)
 	for _, r := range all.records {
-		if bytes += r.size(); r.kind == Summary {
+		if bytes += r.size; r.kind == Summary {
 			summaries++
 		} else {
 			pictures++
@@ -79,8 +79,11 @@ func (q *Queue) tellSynced() {
 // a few times. Called with mu held.
 func (q *Queue) unreadable(e *entry, err error) {
 	if err != errCorrupt {
+		if q.health.state == diskFailing {
+			return
+		}
 		if e.failures++; e.failures < 3 {
-			q.note(diskState(err), err)
+			q.note(diskFailing, err)
 			q.health.noWrites = true
 			return
 		}

@@ -5,14 +5,15 @@ import (
 	"errors"
 	"io"
 	"io/fs"
-	"path/filepath"
 	"slices"
 )
 
-// found is a record that a scan came across and that is not removed.
+// found is a record that a scan came across and that is not removed; its meta
+// is not kept.
 type found struct {
 	loc
 	record
+	size int64 // of metadata and body
 }
 
 // size is the length of metadata and body.
@@ -20,7 +21,7 @@ func (r *record) size() int64 { return int64(len(r.meta)) + int64(r.body) }
 
 // scanned is what the segments of a folder hold.
 type scanned struct {
-	records    []found // newest writing first
+	records    []found // in the order of writing
 	torn       []found // of the last, unsynced writes: the body did not arrive whole
 	wseq       uint64  // largest seen
 	seq        uint64  // largest seen
@@ -41,6 +42,7 @@ func (s *store) scan() (*scanned, error) {
 	if err != nil {
 		return nil, err
 	}
+	before := *s
 	s.segments, s.active, s.touched, s.suspect, s.scanned = nil, nil, nil, 0, true
 	all := &scanned{}
 	for _, name := range names {
@@ -55,42 +57,46 @@ func (s *store) scan() (*scanned, error) {
 		if err != nil {
 			return nil, err
 		}
+		g.distrust(before.segment(number))
 		s.segments = append(s.segments, g)
 	}
 	slices.SortFunc(s.segments, func(a, b *segment) int { return cmp.Compare(a.number, b.number) })
-	slices.SortFunc(all.records, func(a, b found) int { return cmp.Compare(b.wseq, a.wseq) })
+	slices.SortFunc(all.records, func(a, b found) int { return cmp.Compare(a.wseq, b.wseq) })
 	s.wseq = max(s.wseq, all.wseq)
-	if err := s.checkTail(all); err != nil {
-		return nil, err
-	}
+	s.checkTail(all)
 	return all, nil
+}
+
+// distrust corrects what was read of a segment by what was known of it before.
+// After a failed sync the newest header may be in the page cache only, and
+// clean there: it is to be written again, and not over the last synced one.
+func (g *segment) distrust(before *segment) {
+	if before != nil && g.count > 0 && g.count <= before.count && g.at != before.at {
+		g.at, g.dirty = before.at, true
+	}
 }
 
 // checkTail reads the bodies of the records that were written after the last
 // sync that is known, and takes the torn ones out.
-func (s *store) checkTail(all *scanned) error {
+func (s *store) checkTail(all *scanned) {
 	whole := all.records[:0]
 	for _, r := range all.records {
 		if r.wseq > all.synced {
-			_, _, err := s.read(r.loc, r.key, r.event, r.size())
-			if errors.Is(err, errCorrupt) {
+			_, _, err := s.read(r.loc, r.key, r.event, r.size)
+			if err == errCorrupt { // after an I/O error Next tries again
 				all.torn = append(all.torn, r)
 				s.mark(r.loc)
 				continue
-			}
-			if err != nil {
-				return err
 			}
 		}
 		whole = append(whole, r)
 	}
 	all.records = whole
-	return nil
 }
 
 // scanSegment reads one file.
 func (s *store) scanSegment(number uint16, all *scanned) (*segment, error) {
-	f, err := s.fs.Open(filepath.Clean(segmentName(s.dir, number)), forRead)
+	f, err := s.fs.Open(segmentName(s.dir, number), forRead)
 	if err != nil {
 		return nil, err
 	}
@@ -175,8 +181,10 @@ func scanRecords(w *window, g *segment, known bool) []found {
 			continue
 		}
 		w.stepping = false
-		records = append(records, found{loc{g.number, n, r.blocks(), r.life}, r})
-		n += r.blocks()
+		f := found{loc{g.number, n, r.blocks(), r.life}, r, r.size()}
+		f.meta = nil
+		records = append(records, f)
+		n += f.loc.blocks
 	}
 	return records
 }

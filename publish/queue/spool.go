@@ -3,7 +3,7 @@ package queue
 import (
 	"context"
 	"errors"
-	"path/filepath"
+	"fmt"
 	"time"
 )
 
@@ -31,12 +31,12 @@ func (q *Queue) Run(ctx context.Context) error {
 		}
 		now := time.Now()
 		q.heal(now)
-		due := q.due(now)
+		due := q.due()
 		if !due.IsZero() && !due.After(now) {
 			q.disk.Lock()
 			q.commit(nil)
 			q.disk.Unlock()
-			due = q.due(now)
+			due = q.due()
 		}
 		removing := q.removing()
 		switch {
@@ -70,19 +70,16 @@ func soonest(now time.Time, times ...time.Time) time.Duration {
 
 // due is when the oldest item in RAM is to be written; zero if there is none,
 // or nowhere to write it.
-func (q *Queue) due(now time.Time) time.Time {
+func (q *Queue) due() time.Time {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	if !q.canWrite() {
 		return time.Time{}
 	}
+	wait := q.o.Deadline
 	if q.o.Spool == Always {
-		return firstUnspooled(q, 0)
+		wait = 0
 	}
-	return firstUnspooled(q, q.o.Deadline)
-}
-
-func firstUnspooled(q *Queue, wait time.Duration) time.Time {
 	for _, e := range q.items {
 		if q.spoolable(e) {
 			return e.at.Add(wait)
@@ -289,8 +286,8 @@ func (q *Queue) Close() error {
 		}
 	}
 	if left > 0 {
-		err = errors.Join(err, errLeft{left, q.health.text})
+		err = errors.Join(err, fmt.Errorf("queue: close: %d items could not be written and are lost: %s", left, q.health.text))
 	}
-	q.log.Info("queue closed", "dir", filepath.Clean(q.o.Dir), "on_disk", len(q.items)-left, "lost", left)
+	q.log.Info("queue closed", "dir", q.o.Dir, "on_disk", len(q.items)-left, "lost", left)
 	return err
 }

@@ -3,12 +3,10 @@ package queue
 import (
 	"cmp"
 	"crypto/rand"
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"hash/crc32"
 	"io"
-	"io/fs"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -67,7 +65,6 @@ type store struct {
 	suspect  uint64 // a record that failed to be written, whose removal is not on disk yet; 0 = none
 	head     []byte // scratch
 	lock     io.Closer
-	newLife  func() uint64
 }
 
 func newStore(fsys fileSystem, dir string, bytes int64) *store {
@@ -77,12 +74,14 @@ func newStore(fsys fileSystem, dir string, bytes int64) *store {
 		dir:      dir,
 		capacity: uint32(size / block),
 		most:     int(min(bytes/(size/block*block), 1<<16-1)),
-		newLife: func() uint64 {
-			var b [8]byte
-			rand.Read(b[:])
-			return binary.LittleEndian.Uint64(b[:])
-		},
 	}
+}
+
+// newLife is a number that no earlier life of any segment had.
+func newLife() uint64 {
+	var b [8]byte
+	rand.Read(b[:])
+	return le.Uint64(b[:])
 }
 
 func segmentName(dir string, number uint16) string {
@@ -295,7 +294,7 @@ func (s *store) flush(all bool) error {
 				s.active = nil
 			}
 		}
-		if g.dirty && g.next > slots {
+		if g.dirty && (g.next > slots || g.free) {
 			if err := s.writeSlot(g); err != nil {
 				return err
 			}
@@ -330,7 +329,7 @@ func (s *store) activate(n uint32) error {
 		s.segments = slices.Insert(s.segments, int(number), g)
 	}
 	g.free, g.dirty = false, true
-	g.blocks, g.life, g.bitmap = s.capacity, s.newLife(), newBitmap(s.capacity)
+	g.blocks, g.life, g.bitmap = s.capacity, newLife(), newBitmap(s.capacity)
 	g.next, g.live, g.used = slots, 0, 0
 	s.seal()
 	s.active = g
@@ -367,9 +366,6 @@ func (s *store) attached() bool { return s.lock != nil }
 // them: errCorrupt if it is not whole or not the one that was meant.
 func (s *store) read(l loc, k key, event string, size int64) (meta, body []byte, err error) {
 	f, err := s.fs.Open(segmentName(s.dir, l.segment), forRead)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, nil, errCorrupt
-	}
 	if err != nil {
 		return nil, nil, err
 	}
@@ -424,8 +420,11 @@ func (s *store) prune() error {
 	return nil
 }
 
-// age turns the wall clock of a Put into an age, 0 where the clock was or is
-// not set.
+// age turns the wall clock of a Put into an age: 0 where that cannot be, because
+// the clock was or is not set.
 func age(putMS int64) time.Duration {
-	return max(0, time.Since(time.UnixMilli(putMS)))
+	if d := time.Since(time.UnixMilli(putMS)); d > 0 && d < 366*24*time.Hour {
+		return d
+	}
+	return 0
 }
