@@ -259,6 +259,26 @@ func TestEventsByRange(t *testing.T) {
 	}
 }
 
+func TestEventIsFound(t *testing.T) {
+	a := open(t, t.TempDir(), Options{})
+	for i := range 10 {
+		save(t, a, "front", fmt.Sprintf("E%d", i), noon.AddDate(0, 0, -i), 2)
+	}
+	a.SavePicture("front", noon.AddDate(0, 0, -8), "torn-01", jpeg(9)) // no summary
+	a.SavePicture("front", noon, "late-07", jpeg(9))
+	a.SavePicture("front", noon.AddDate(0, 0, -5), "qwertyui", jpeg(9))
+	for event, pictures := range map[string]int{"E0": 2, "E9": 2, "torn": 1, "late": 1, "qwertyui": 1} {
+		if e, err := a.Event("front", event); err != nil || e.ID != event || len(e.Pictures) != pictures {
+			t.Errorf("%s: %+v, %v", event, e, err)
+		}
+	}
+	for _, event := range []string{"E", "E10", "late-07"} {
+		if _, err := a.Event("front", event); !errors.Is(err, fs.ErrNotExist) {
+			t.Errorf("%s: %v", event, err)
+		}
+	}
+}
+
 func TestBoundByBytesDropsTheOldestEvents(t *testing.T) {
 	dir := t.TempDir()
 	a := open(t, dir, Options{MaxBytes: 20 * block})

@@ -264,12 +264,19 @@ func (a *Archive) findEvent(camera, eventID string) (dayKey, *group, error) {
 	if err != nil {
 		return dayKey{}, nil, refusal{err}
 	}
-	keys := a.oldestFirst()
+	keys := slices.DeleteFunc(a.oldestFirst(), func(k dayKey) bool { return k.camera != cam })
 	slices.Reverse(keys)
-	for _, k := range keys {
-		if k.camera != cam {
-			continue
+	// A look for the likely names spares reading every day's directory; an
+	// event without a summary and without its first pictures is a recent one.
+	likely := slices.DeleteFunc(slices.Clone(keys), func(k dayKey) bool {
+		for _, end := range []string{".json", "-00.jpg", "-01.jpg", ".jpg"} {
+			if _, err := a.root.Lstat(path.Join(k.camera, k.day, event+end)); err == nil {
+				return false
+			}
 		}
+		return true
+	})
+	for _, k := range append(likely, keys[:min(len(keys), 3)]...) {
 		groups, err := a.group(k)
 		if err != nil {
 			return dayKey{}, nil, fmt.Errorf("archive: read %s of %s: %w", k.day, camera, a.told(err))

@@ -11,6 +11,7 @@ import (
 	"net/url"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"pirwatch/receive/archive"
@@ -54,38 +55,40 @@ func (s *Server) info(w http.ResponseWriter, r *http.Request) {
 	})
 }
 
-// reading takes one of the slots for reading the archive, for as long as the
-// request lasts; false means that it was answered.
-func (s *Server) reading(w http.ResponseWriter, r *http.Request) bool {
+// slot takes one of a few slots for work on the archive, and returns the way
+// to give it back; nil means that the request was answered.
+func (s *Server) slot(w http.ResponseWriter, r *http.Request, slots chan struct{}) (free func()) {
 	if s.o.Archive == nil {
 		fail(w, http.StatusNotFound, "no archive is kept here")
-		return false
+		return nil
 	}
 	wait, cancel := context.WithTimeout(r.Context(), 10*time.Second)
 	defer cancel()
 	select {
-	case s.readers <- struct{}{}:
-		return true
+	case slots <- struct{}{}:
+		return sync.OnceFunc(func() { <-slots })
 	case <-wait.Done():
 		fail(w, http.StatusServiceUnavailable, "the archive is busy; try again")
-		return false
+		return nil
 	}
 }
 
 func (s *Server) days(w http.ResponseWriter, r *http.Request) {
-	if !s.reading(w, r) {
+	free := s.slot(w, r, s.readers)
+	if free == nil {
 		return
 	}
-	defer func() { <-s.readers }()
+	defer free()
 	answer(w, map[string]any{"days": s.o.Archive.Days(r.URL.Query().Get("camera"), 0)})
 }
 
 // events answers ?camera=&from=&to=&limit=, or ?camera=&event= with one.
 func (s *Server) events(w http.ResponseWriter, r *http.Request) {
-	if !s.reading(w, r) {
+	free := s.slot(w, r, s.readers)
+	if free == nil {
 		return
 	}
-	defer func() { <-s.readers }()
+	defer free()
 	q := r.URL.Query()
 	if id := q.Get("event"); id != "" {
 		e, err := s.o.Archive.Event(q.Get("camera"), id)
@@ -121,6 +124,7 @@ func (s *Server) events(w http.ResponseWriter, r *http.Request) {
 		s.failed(w, err)
 		return
 	}
+	free()
 	answer(w, map[string]any{"events": events})
 }
 
@@ -137,16 +141,18 @@ func timeOf(q url.Values, name string, absent time.Time) (time.Time, error) {
 }
 
 func (s *Server) picture(w http.ResponseWriter, r *http.Request) {
-	if !s.reading(w, r) {
+	free := s.slot(w, r, s.readers)
+	if free == nil {
 		return
 	}
-	defer func() { <-s.readers }()
+	defer free()
 	q := r.URL.Query()
 	jpeg, taken, err := s.o.Archive.Find(q.Get("camera"), q.Get("id"))
 	if err != nil {
 		s.failed(w, err)
 		return
 	}
+	free() // a slow client keeps nobody from the disk
 	h := w.Header()
 	h.Set("Content-Type", "image/jpeg")
 	h.Set("Content-Length", strconv.Itoa(len(jpeg)))
@@ -157,10 +163,11 @@ func (s *Server) picture(w http.ResponseWriter, r *http.Request) {
 
 // zip answers ?camera=&event= or ?camera=&day= (no camera: all) as a download.
 func (s *Server) zip(w http.ResponseWriter, r *http.Request) {
-	if !s.reading(w, r) {
+	free := s.slot(w, r, s.zips)
+	if free == nil {
 		return
 	}
-	defer func() { <-s.readers }()
+	defer free()
 	q := r.URL.Query()
 	camera, event, day := q.Get("camera"), q.Get("event"), q.Get("day")
 	out := &download{w: w, name: strings.ReplaceAll("pirwatch-"+plain(camera)+"-"+plain(event+day)+".zip", "--", "-")}

@@ -34,7 +34,8 @@ import (
 const (
 	maxConns    = 256
 	maxSockets  = 32
-	maxReaders  = 4 // archive listings at a time
+	maxReaders  = 4 // readers of the archive at a time
+	maxZips     = 4 // downloads beside them, which may take hours
 	dialTimeout = 10 * time.Second
 	stopTimeout = 3 * time.Second
 )
@@ -82,6 +83,7 @@ type Server struct {
 
 	sockets chan struct{} // a slot each
 	readers chan struct{}
+	zips    chan struct{}
 	piping  sync.WaitGroup
 	ctx     context.Context // ends with Run
 	stop    context.CancelFunc
@@ -117,7 +119,7 @@ func New(o Options, log *slog.Logger) (*Server, error) {
 	}
 	s := &Server{
 		o: o, log: log, files: files, logins: newLogins(o.Token),
-		sockets: make(chan struct{}, maxSockets), readers: make(chan struct{}, maxReaders),
+		sockets: make(chan struct{}, maxSockets), readers: make(chan struct{}, maxReaders), zips: make(chan struct{}, maxZips),
 	}
 	s.ctx, s.stop = context.WithCancel(context.Background())
 	l, err := net.Listen("tcp", o.Listen)
