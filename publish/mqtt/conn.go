@@ -5,6 +5,7 @@ import (
 	"io"
 	"net"
 	"os"
+	"runtime"
 	"strings"
 	"sync"
 	"time"
@@ -47,6 +48,8 @@ const (
 	// directWrite is the size from which a write goes past the buffer, not to have
 	// a third copy of a large picture.
 	directWrite = 64 << 10
+	// writePart is what has to leave within the write time-out.
+	writePart = 32 << 10
 	// goodbyeTimeout bounds the last flush of a clean end.
 	goodbyeTimeout = 5 * time.Second
 )
@@ -160,6 +163,13 @@ func (c *conn) flush() {
 		if c.err != nil {
 			return
 		}
+		// Whoever is about to write goes first: more packets, fewer system calls.
+		c.mu.Unlock()
+		runtime.Gosched()
+		c.mu.Lock()
+		if len(c.out) == 0 { // closed meanwhile
+			continue
+		}
 		buf := c.out
 		c.out, c.spare = c.spare[:0], nil
 		c.writing = len(buf)
@@ -181,7 +191,7 @@ func (c *conn) flush() {
 // link which makes progress lives, whatever the size of the message.
 func (c *conn) send(p []byte) error {
 	for len(p) > 0 {
-		part := p[:min(len(p), 16<<10)]
+		part := p[:min(len(p), writePart)]
 		c.Conn.SetWriteDeadline(time.Now().Add(c.writeTimeout))
 		n, err := c.Conn.Write(part)
 		if err != nil {
