@@ -30,7 +30,7 @@ func TestContainer(t *testing.T) {
 	old, new := packages(t)
 	for _, suite := range []string{"trixie", "bookworm"} {
 		t.Run(suite, func(t *testing.T) {
-			root := containerRoot(t, suite)
+			root := vmBuild(t, "container-"+suite, "container-root.sh", suite)
 			t.Run("life", func(t *testing.T) { container(t, root, "container-job.sh", 10*time.Minute, old, new) })
 			t.Run("chroot", func(t *testing.T) { container(t, root, "chroot-job.sh", 2*time.Minute, old, new, "--chroot") })
 		})
@@ -57,35 +57,6 @@ func packages(t *testing.T) (old, new string) {
 		return filepath.Join(dir, "pirwatch_"+version+"_amd64.deb")
 	}
 	return build("0.0.1"), build("99.0.0")
-}
-
-// containerRoot returns the folder of a suite's root file system, built once.
-func containerRoot(t *testing.T, suite string) string {
-	t.Helper()
-	cache := os.Getenv("PIRWATCH_CACHE")
-	if cache == "" {
-		home, err := os.UserCacheDir()
-		if err != nil {
-			t.Fatal(err)
-		}
-		cache = filepath.Join(home, "pirwatch-lab")
-	}
-	if err := os.MkdirAll(cache, 0o755); err != nil {
-		t.Fatal(err)
-	}
-	lock, err := os.Create(filepath.Join(cache, "container-"+suite+".lock"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer lock.Close()
-	if err := syscall.Flock(int(lock.Fd()), syscall.LOCK_EX); err != nil {
-		t.Fatal(err)
-	}
-	root := filepath.Join(cache, "container-"+suite)
-	if _, err := os.Stat(filepath.Join(root, "ready")); err != nil {
-		command(t, 20*time.Minute, nil, "./container-root.sh", suite, root)
-	}
-	return root
 }
 
 // container runs a job in a throw-away copy of the root and reports its lines.
