@@ -66,8 +66,10 @@ type rig struct {
 	*Sensor
 	t     *testing.T
 	start time.Time
-	got   []string
 	stop  func()
+
+	gotMu sync.Mutex
+	got   []string
 }
 
 func newRig(t *testing.T, c *chip, up time.Duration, change func(*Options)) *rig {
@@ -84,6 +86,8 @@ func newRig(t *testing.T, c *chip, up time.Duration, change func(*Options)) *rig
 	go func() {
 		done <- r.Run(ctx, func(l Level) {
 			s := map[bool]string{true: "high", false: "low"}[l.High]
+			r.gotMu.Lock()
+			defer r.gotMu.Unlock()
 			r.got = append(r.got, fmt.Sprintf("%s %s", l.At.Sub(r.start), s))
 		})
 	}()
@@ -95,7 +99,7 @@ func newRig(t *testing.T, c *chip, up time.Duration, change func(*Options)) *rig
 		if s := r.Health().State; s != Off {
 			t.Errorf("state after Run: %s, want off", s)
 		}
-		if c.opens != c.closed && c.openErr == nil {
+		if c.openErr == nil && c.opens != c.closed {
 			t.Errorf("opened %d times, closed %d times", c.opens, c.closed)
 		}
 	}
@@ -112,6 +116,8 @@ func (r *rig) after(d time.Duration) {
 func (r *rig) want(levels ...string) {
 	r.t.Helper()
 	synctest.Wait()
+	r.gotMu.Lock()
+	defer r.gotMu.Unlock()
 	if !slices.Equal(r.got, levels) {
 		r.t.Errorf("levels\n got %q\nwant %q", r.got, levels)
 	}

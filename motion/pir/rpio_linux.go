@@ -81,13 +81,17 @@ func mapRegisters() error {
 	if registers.open {
 		return nil
 	}
-	switch err := rpio.Open(); {
+	err := rpio.Open()
+	var opening *fs.PathError // else the file opened, and mapping it failed
+	switch errors.As(err, &opening); {
+	case err != nil && opening == nil:
+		return fmt.Errorf("pir: map the GPIO registers (are /proc/device-tree and /dev/mem or /dev/gpiomem those of a Pi?): %w", err)
 	case errors.Is(err, fs.ErrPermission):
 		return fmt.Errorf("pir: no permission for /dev/gpiomem: join the group gpio (sudo usermod -aG gpio USER, then log in again): %w", err)
 	case errors.Is(err, fs.ErrNotExist):
 		return fmt.Errorf("pir: driver rpio needs /dev/mem or /dev/gpiomem, which this kernel does not have; use driver = \"gpiocdev\": %w", err)
 	case err != nil:
-		return fmt.Errorf("pir: map the GPIO registers: %w", err)
+		return fmt.Errorf("pir: open the GPIO registers: %w", err)
 	}
 	registers.open = true
 	return nil

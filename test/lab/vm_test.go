@@ -21,21 +21,13 @@ import (
 // vmNeeds skips where the virtual machine cannot be had, or fails where it must be.
 func vmNeeds(t *testing.T, programs ...string) {
 	t.Helper()
-	missing := ""
 	if os.Getuid() != 0 {
-		missing = "root"
+		t.Skip("needs root")
 	}
 	for _, p := range programs {
 		if _, err := exec.LookPath(p); err != nil {
-			missing = p
+			unavailable(t, p)
 		}
-	}
-	switch {
-	case missing == "":
-	case os.Getenv("PIRWATCH_REQUIRE_LAB") != "":
-		t.Fatalf("the virtual machine needs %s", missing)
-	default:
-		t.Skipf("the virtual machine needs %s", missing)
 	}
 }
 
