@@ -59,6 +59,8 @@ type Options struct {
 	OnCommand func(name string, payload []byte, retained bool)
 	// OnMessage has a function for each further full topic to subscribe to.
 	OnMessage map[string]func(payload []byte, retained bool)
+	// OnChange is told that Health's Broker has changed. It must not block.
+	OnChange func()
 	// OnSummary gets the JSON summary of an event when it closes.
 	OnSummary func(eventID string, started time.Time, summary []byte)
 }
@@ -335,7 +337,7 @@ func (p *Publisher) Health() Health {
 
 func (p *Publisher) setBroker(state string, err error, next time.Time) {
 	p.mu.Lock()
-	defer p.mu.Unlock()
+	changed := p.status.Broker != state
 	p.status.Broker, p.status.NextTry, p.status.Err = state, next, ""
 	if err != nil {
 		p.status.Err = err.Error()
@@ -343,6 +345,10 @@ func (p *Publisher) setBroker(state string, err error, next time.Time) {
 	p.online = state == "ok"
 	if !p.online {
 		p.out.forgetSends()
+	}
+	p.mu.Unlock()
+	if changed && p.o.OnChange != nil {
+		p.o.OnChange()
 	}
 }
 
