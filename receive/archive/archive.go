@@ -60,7 +60,6 @@ type Archive struct {
 	days  map[dayKey]int64
 	total int64
 	stats Stats
-	said  string // last disk state in the log
 }
 
 type dayKey struct{ camera, day string }     // camera as on disk

@@ -314,9 +314,8 @@ func TestBoundByAge(t *testing.T) {
 			t.Fatal(err)
 		}
 		defer a.Close()
-		now := time.Now() // synctest: 2000-01-01, before pirwatch
-		time.Sleep(30 * 365 * 24 * time.Hour)
-		now = time.Now()
+		time.Sleep(30 * 365 * 24 * time.Hour) // from synctest's 2000, before pirwatch
+		now := time.Now()
 		for i := range 6 {
 			save(t, a, "front", fmt.Sprintf("E%d", i), now.Add(-time.Duration(i)*24*time.Hour), 1)
 		}

@@ -37,24 +37,23 @@ export function show(node, on) {
   if (node.hidden === Boolean(on)) node.hidden = !on;
 }
 
-/** Makes the children of parent be one node for each item, in order, keeping those that are there. */
+/** Makes the children of parent be one node for each item, in order, moving none that need not move: a focus stays where it is. */
 export function keyed(parent, items, keyOf, make, update) {
   const old = parent.keyed ?? new Map();
-  const now = new Map();
+  const wanted = new Map();
+  for (const item of items) if (!wanted.has(keyOf(item))) wanted.set(keyOf(item), item);
+  for (const [key, part] of old) if (!wanted.has(key)) (part.node ?? part).remove();
+  const parts = new Map();
   let place = parent.firstChild;
-  for (const item of items) {
-    const key = keyOf(item);
-    if (now.has(key)) continue;
+  for (const [key, item] of wanted) {
     const part = old.get(key) ?? make(item);
-    now.set(key, part);
+    parts.set(key, part);
     update?.(part, item);
     const node = part.node ?? part;
     if (node === place) place = place.nextSibling;
     else parent.insertBefore(node, place);
   }
-  for (const [key, part] of old) if (!now.has(key)) (part.node ?? part).remove();
-  parent.keyed = now;
-  return now;
+  parent.keyed = parts;
 }
 
 let ids = 0;

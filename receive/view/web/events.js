@@ -3,7 +3,7 @@
 
 import { get, pictureURL, zipURL } from "./api.js";
 import { attr, h, icon, keyed, picture, show, text } from "./dom.js";
-import { day, dayKey, percent, plural, span, time, trigger, when } from "./format.js";
+import { bytes, day, dayKey, percent, plural, span, time, trigger, when } from "./format.js";
 
 const PAGE = 40;
 
@@ -45,7 +45,8 @@ export function eventsView(root, app, [camera = "", from = ""]) {
   const note = h("div", { class: "empty", role: "status" });
   const retry = h("button", { type: "button", class: "primary", text: "Try again", onclick: () => load() });
   const whichRow = h("div", { class: "field" }, h("label", { for: "which", text: "Camera" }), pick);
-  root.append(h("div", { class: "head" }, h("h1", { text: "Events" }),
+  const extent = h("p", { class: "soft" });
+  root.append(h("div", { class: "head" }, h("div", null, h("h1", { text: "Events" }), extent),
     h("div", { class: "fields" }, whichRow, h("div", { class: "field" }, h("label", { for: "day", text: "Up to" }), jump))),
   list, note, retry, older);
 
@@ -69,6 +70,16 @@ export function eventsView(root, app, [camera = "", from = ""]) {
     loading = false;
     app.redraw();
   }
+
+  /** Tells how far back the archive goes, and bounds the picker to it. */
+  async function reach() {
+    if (!app.info.archive) return;
+    const { days } = await get("days", { camera }).catch(() => ({ days: [] })); // load tells what is wrong
+    if (!days.length) return;
+    jump.min = days.at(-1).date;
+    text(extent, `The archive goes back to ${day(new Date(`${jump.min}T12:00:00`))}: ${bytes(days.reduce((sum, d) => sum + d.bytes, 0))}.`);
+  }
+  reach();
 
   // A closed event: the archive has it, or will in a moment.
   let soon = 0;
