@@ -141,7 +141,7 @@ func TestScenes(t *testing.T) {
 			scene{fps: 10, seconds: 30, noise: night, draw: func(c *canvas, t float64) {
 				c.gain(0.3, 5)
 				flakes(c, t, 3, 3, 2, 45, 20, 220, 12)
-			}}, nil, 20},
+			}}, nil, 12},
 		{"leaves", "a bush that keeps tossing",
 			scene{fps: 10, seconds: 30, noise: day, draw: leaves}, nil, 0},
 		{"walker before leaves", "what keeps tossing hides nothing larger",
@@ -160,7 +160,7 @@ func TestScenes(t *testing.T) {
 					x, y := c.rng.Float64()*float64(c.w), c.rng.Float64()*float64(c.h)
 					c.box(x, y, 0.5, 4+3*c.rng.Float64(), 210)
 				}
-			}}, []span{{19, 26}}, 0},
+			}}, []span{{19, 28}}, 0},
 		{"camera bump", "the whole picture is elsewhere, and stays there",
 			scene{fps: 10, seconds: 25, noise: day, draw: func(c *canvas, t float64) {
 				switch {

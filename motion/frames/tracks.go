@@ -9,6 +9,7 @@ const (
 	crowdStep  = 0.3 // what each thing too many adds to the size asked for
 	cautionS   = 1.5 // seconds in which caution falls to a third
 	leap       = 0.5 // how far, in its own lengths, a thing gets in a tenth of a second
+	plain      = 4   // times the size needed from which a thing is beyond doubt
 	lingerS    = 2   // seconds after which a thing that stays where it is is restless
 )
 
@@ -104,10 +105,14 @@ func (t *tracker) follow(f *finder, m *model, fine *Fine, minCells, dt float64, 
 			tr.evidence = max(0, tr.evidence-step/2)
 			continue
 		}
-		far := fine.Travel * math.Sqrt(float64(b.area)) * min(1, 4*need/b.size)
+		looks := 2
+		if b.size < plain*need {
+			looks = 3 // two places of a small thing may be of two things
+		}
+		far := fine.Travel * math.Sqrt(float64(b.area)) * min(1, plain*need/b.size)
 		tr.stay += dt
 		if dx, dy := b.cx-tr.ox, b.cy-tr.oy; dx*dx+dy*dy >= far*far {
-			if tr.evidence >= fine.Evidence && tr.seen >= 2 {
+			if tr.evidence >= fine.Evidence && tr.seen >= looks {
 				tr.confirmed, tr.proven = true, true
 				tr.ox, tr.oy, tr.stay = b.cx, b.cy, 0
 			}
