@@ -26,7 +26,7 @@ deb-check: deb ## lintian over the packages, and that they come out the same twi
 	test/tools/check-deb
 
 lab: ## install, upgrade and purge the package on real systems in containers (root, minutes)
-	go test -tags lab -count=1 -timeout 40m -v -run TestContainer ./test/lab
+	go test -tags lab -count=1 -timeout 60m -v -run TestContainer ./test/lab
 
 sizes: ## build for every Pi as it is shipped and print the sizes
 	@mkdir -p dist; for t in amd64/ arm64/ arm/6; do \

@@ -31,8 +31,8 @@ func TestContainer(t *testing.T) {
 	for _, suite := range []string{"trixie", "bookworm"} {
 		t.Run(suite, func(t *testing.T) {
 			root := vmBuild(t, "container-"+suite, "container-root.sh", suite)
-			t.Run("life", func(t *testing.T) { container(t, root, "container-job.sh", 10*time.Minute, old, new) })
-			t.Run("chroot", func(t *testing.T) { container(t, root, "chroot-job.sh", 2*time.Minute, old, new, "--chroot") })
+			t.Run("life", func(t *testing.T) { container(t, root, "container-job.sh", 20*time.Minute, old, new) })
+			t.Run("chroot", func(t *testing.T) { container(t, root, "chroot-job.sh", 10*time.Minute, old, new, "--chroot") })
 		})
 	}
 }
