@@ -96,6 +96,9 @@ func (p *Publisher) takeResend(c resendCommand) (ok bool, reason string) {
 	if full {
 		return false, "busy"
 	}
+	if _, ok := p.q.Find(c.PicID); ok {
+		return true, "queued" // it is still to be delivered
+	}
 	pic, found := p.find(c.PicID)
 	if !found {
 		return false, p.whyNot(c.PicID)
@@ -122,13 +125,8 @@ func (p *Publisher) takeResend(c resendCommand) (ok bool, reason string) {
 	return true, "queued"
 }
 
-// find looks for a picture in the queue, among those delivered lately, and in
-// the archive.
+// find looks for a picture among those delivered lately, and in the archive.
 func (p *Publisher) find(picID string) (chunk.Picture, bool) {
-	if it, ok := p.q.Find(picID); ok {
-		pic, _ := p.picture(it)
-		return pic, true
-	}
 	p.mu.Lock()
 	pic, ok := p.recent.find(picID)
 	p.mu.Unlock()

@@ -292,6 +292,19 @@ func TestResend(t *testing.T) {
 				t.Errorf("%s: %s and %d pieces, want %s and %d", c.command, result, pieces, c.result, c.pieces)
 			}
 		}
+		// What is in the queue comes anyway, and comes once.
+		b.set(func() { b.delay = 100 * time.Millisecond })
+		before := len(b.on("chunk"))
+		r.whole(eventID(2), 4, 1000)
+		if result, _ := answer(`{"pic_id":"` + picID(eventID(2), 3) + `"}`); !strings.Contains(result, `"ok":true,"reason":"queued"`) {
+			t.Errorf("a queued picture: %s", result)
+		}
+		wait(time.Minute)
+		if pieces := len(b.on("chunk")) - before; pieces != 4*14 {
+			t.Errorf("%d pieces of 4 pictures of 14 each", pieces)
+		}
+		b.set(func() { b.delay = time.Millisecond })
+		id = picID(eventID(2), 3)
 		n := len(b.on("chunk"))
 		b.deliver("pirwatch/cam/resend", `{"pic_id":"`+id+`"}`, true)
 		wait(time.Second)
