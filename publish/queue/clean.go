@@ -112,11 +112,7 @@ func (q *Queue) clean(g *segment) error {
 	for i := range group {
 		if err := q.move(&group[i]); err != nil {
 			// The originals stay; the copies must not outlive them.
-			for _, w := range group[:i] {
-				if w.written {
-					s.mark(w.loc)
-				}
-			}
+			q.forget(group[:i])
 			return err
 		}
 	}

@@ -68,7 +68,12 @@ func (s *simState) apply(op simOp) {
 		n.pending = append(n.pending, op)
 	case "sync":
 		n := s.nodes[op.node]
-		n.durable, n.pending = slices.Clone(n.now), nil
+		for _, w := range n.pending {
+			n.durable = writeAt(n.durable, w.data, w.off)
+		}
+		n.pending = nil
+	case "forget":
+		s.nodes[op.node].pending = nil
 	case "create":
 		s.nodes[op.node] = &simNode{}
 		fallthrough
@@ -212,6 +217,11 @@ func (p *simFS) change(op simOp) error {
 	}
 	if p.fail != nil {
 		if err := p.fail(op.kind, op.name); err != nil {
+			if op.kind == "sync" {
+				// As Linux has it: what could not be written counts as
+				// clean, is seen, and is gone after a cut.
+				p.do(simOp{kind: "forget", node: op.node})
+			}
 			return &fs.PathError{Op: op.kind, Path: op.name, Err: err}
 		}
 	}

@@ -157,10 +157,22 @@ func (q *Queue) writeGroup(group []writing) error {
 // unknown what reached the disk: nothing of the group counts then.
 func (q *Queue) finish(group []writing) error {
 	if err := q.store.sync(); err != nil {
+		q.forget(group)
 		return errSync{err}
 	}
 	q.settle(group)
 	return nil
+}
+
+// forget removes the records of a group that is not to count.
+func (q *Queue) forget(group []writing) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	for _, w := range group {
+		if w.written {
+			q.removals = append(q.removals, w.loc)
+		}
+	}
 }
 
 func (q *Queue) isGone(e *entry) bool {

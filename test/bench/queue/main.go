@@ -183,6 +183,9 @@ func acknowledged(d *device, body []byte) (result, error) {
 	if err != nil {
 		return result{}, err
 	}
+	if _, err := d.written(); err != nil { // what making the folder cost
+		return result{}, err
+	}
 	start, err := d.written()
 	if err != nil {
 		return result{}, err
