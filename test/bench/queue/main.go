@@ -100,6 +100,9 @@ func measure(d *device) error {
 				missed++
 			}
 		}
+		if r.queued == 0 {
+			limit = "0 bytes"
+		}
 		fmt.Printf("%-52s %8.3f %8.3f %8s %7d %9s\n", a.name, ratio, float64(r.drained)/float64(total), limit, r.writes, r.p50.Round(10*time.Microsecond))
 	}
 	if missed > 0 {
