@@ -1,3 +1,5 @@
+//go:build linux
+
 package main
 
 import (
@@ -229,6 +231,7 @@ func whole(j job) (result, error) {
 	}})
 	p := publish.New(publish.Options{Base: "pirwatch", Camera: "front", Window: j.window, RecentBytes: 1}, q, dial, nil)
 	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
 	ended := make(chan struct{})
 	go func() { p.Run(ctx); close(ended) }()
 	for p.Health().Broker != "ok" {

@@ -1,3 +1,5 @@
+//go:build linux
+
 // Command publish measures how pirwatch gets pictures to a broker, beside
 // others: stock paho.mqtt.golang, a raw socket writer, and paho as most people
 // use it, waiting for every message. Every round runs every arm once, each in a
