@@ -34,8 +34,8 @@ const (
 )
 
 // maxGrid is the width in cells above which a plane is averaged 2x2: the
-// detector's sizes and times are tuned for 80 to 160 cells across.
-const maxGrid = 160
+// detector's sizes and times are tuned for 80 to 128 cells across.
+const maxGrid = 128
 
 // leastCells is the smallest object in cells, however small the watched area.
 const leastCells = 3

@@ -132,12 +132,14 @@ func (m *model) differ(l *light, f *Fine) float64 {
 	m.hits = m.hits[:0]
 	shake := int32(max(0, 3*l.shake-f.Shake) * (1 << vBits))
 	trust := int32(f.Trust * 256)
-	n := 0
+	changed := 0
 	for y := range m.h {
 		row := m.mask[(y+1)*(m.w+2)+1:][:m.w]
 		lo, hi := y*m.w, (y+1)*m.w
 		cells, bg, thr, v, edge := m.cells[lo:hi], m.bg[lo:hi], m.thr[lo:hi], m.v[lo:hi], m.edge[lo:hi]
 		ago, watched := past[lo:hi], m.watched[lo:hi]
+		n := len(cells)
+		bg, thr, v, edge, ago, watched, row = bg[:n], thr[:n], v[:n], edge[:n], ago[:n], watched[:n], row[:n]
 		for x, c := range cells {
 			val := l.lut[c]
 			v[x] = val
@@ -163,7 +165,7 @@ func (m *model) differ(l *light, f *Fine) float64 {
 			if diff > t {
 				class = weak | strong
 				m.hits = append(m.hits, int32((y+1)*(m.w+2)+1+x))
-				n++
+				changed++
 			}
 			if abs(int32(val)-int32(ago[x]))*2 > t {
 				class |= moving
@@ -171,7 +173,7 @@ func (m *model) differ(l *light, f *Fine) float64 {
 			row[x] = class
 		}
 	}
-	return float64(n) / float64(m.watchedCells)
+	return float64(changed) / float64(m.watchedCells)
 }
 
 // update learns from the frame, at most once in tickS.
@@ -224,27 +226,28 @@ type rates struct {
 func (m *model) updateRow(y int, r *rates) {
 	lo, hi := y*m.w, (y+1)*m.w
 	row := m.mask[(y+1)*(m.w+2)+1:][:m.w]
-	bgs, vs, noises, thrs, stills := m.bg[lo:hi], m.v[lo:hi], m.noise[lo:hi], m.thr[lo:hi], m.still[lo:hi]
+	n := len(row)
+	bgs, vs, noises, thrs, stills := m.bg[lo:hi][:n], m.v[lo:hi][:n], m.noise[lo:hi][:n], m.thr[lo:hi][:n], m.still[lo:hi][:n]
+	calm := r.calm
 	for x, class := range row {
 		bg := bgs[x]
 		diff := int32(vs[x])<<(bgBits-vBits) - bg
-		learn, noise := r.calm, true
+		learn, noise := calm, true
 		if class == 0 {
 			stills[x] = 0
 		} else {
 			learn, noise, stills[x] = r.changed(class, stills[x])
 		}
-		bg += diff >> 10 * learn
-		if noise {
-			// Noise is learnt from at most twice the limit, so that what passes
-			// once leaves little and what keeps coming raises it.
-			dev := min(abs(diff)>>(bgBits-8), int32(thrs[x])<<(9-vBits))
-			dev += dev >> 2
-			nz := int32(noises[x])
-			nz += (dev - nz) * r.calm >> 10
-			noises[x] = uint16(min(nz, 60<<8))
+		bgs[x] = max(0, min(bg+diff>>10*learn, 255<<bgBits))
+		if !noise {
+			continue
 		}
-		bgs[x] = max(0, min(bg, 255<<bgBits))
+		// Noise is learnt from at most twice the limit, so that what passes
+		// once leaves little and what keeps coming raises it.
+		dev := min(abs(diff)>>(bgBits-8), int32(thrs[x])<<(9-vBits))
+		nz := int32(noises[x])
+		nz += (dev + dev>>2 - nz) * calm >> 10
+		noises[x] = uint16(min(nz, 60<<8))
 	}
 }
 
@@ -290,11 +293,13 @@ func (m *model) limitsRow(y int, f *Fine, strict float64) {
 	if y < m.h-1 {
 		below = m.bg[hi : hi+m.w]
 	}
-	noises, thrs, edges := m.noise[lo:hi], m.thr[lo:hi], m.edge[lo:hi]
+	n := len(here)
+	above, below = above[:n], below[:n]
+	noises, thrs, edges := m.noise[lo:hi][:n], m.thr[lo:hi][:n], m.edge[lo:hi][:n]
 	left := here[0]
 	for x, b := range here {
 		right := b
-		if x+1 < len(here) {
+		if x+1 < n {
 			right = here[x+1]
 		}
 		e := max(abs(b-left), abs(b-right), abs(b-above[x]), abs(b-below[x]))

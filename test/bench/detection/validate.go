@@ -44,7 +44,7 @@ var knobs = []knob{
 }
 
 // tries is how many random configurations are drawn besides the one-step ones.
-const tries = 200
+const tries = 100
 
 // trial is one configuration and what it reached on each clip.
 type trial struct {
