@@ -212,13 +212,16 @@ func (d *daemon) newPublisher() error {
 	}
 	dial := publish.Broker(d.link)
 	if d.link.URL == "" {
-		dial = func(context.Context, mqtt.Will, func(mqtt.Message)) (publish.Link, error) { return nil, errNoBroker }
+		dial = func(ctx context.Context, _ mqtt.Will, _ func(mqtt.Message)) (publish.Link, error) {
+			<-ctx.Done() // the owner was told at the start what to do
+			return nil, ctx.Err()
+		}
 	}
 	d.publisher = publish.New(o, d.queue, dial, d.log)
 	return nil
 }
 
-var errNoBroker = errors.New("no broker is configured: set [broker] url in the configuration, or run \"pirwatch setup\"; pictures wait in the queue")
+var errNoBroker = errors.New("no broker is configured: set [broker] url in the configuration, or run \"pirwatch setup\"")
 
 // bootClock is the machine's clock as the publisher wants it.
 type bootClock struct{ *status.Clock }

@@ -28,6 +28,9 @@ func (d *daemon) collect() status.Health {
 		Disk: p.Disk, CPUC: status.CPUTemperature(), Clock: status.Word(d.clock.Synced()),
 		UptimeS: int64(time.Since(d.began) / time.Second), Version: versionText(),
 	}
+	if d.link.URL == "" {
+		h.Broker = "off"
+	}
 	if !p.NextTry.IsZero() {
 		h.NextTry = p.NextTry.UTC().Format(time.RFC3339)
 	}

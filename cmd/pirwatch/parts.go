@@ -103,6 +103,27 @@ func detectorOptions(c *configs.Config, sensitivity int, masks control.Masks) fr
 	if c.Motion.MinSize > 0 {
 		o.MinSize = c.Motion.MinSize
 	}
+	d, fine := c.Detector, &o.Fine
+	for _, v := range []struct {
+		set configs.Duration
+		to  *time.Duration
+	}{{d.Learn, &fine.Learn}, {d.Background, &fine.Background}, {d.Still, &fine.Still}, {d.Hold, &fine.Hold}} {
+		if v.set > 0 { // 0 leaves the detector its own
+			*v.to = v.set.Std()
+		}
+	}
+	for _, v := range []struct {
+		set float64
+		to  *float64
+	}{
+		{d.Floor, &fine.Floor}, {d.Noise, &fine.Noise}, {d.Shake, &fine.Shake}, {d.Trust, &fine.Trust},
+		{d.Evidence, &fine.Evidence}, {d.Caution, &fine.Caution}, {d.Travel, &fine.Travel}, {d.Clutter, &fine.Clutter},
+		{d.Crowd, &fine.Crowd}, {d.Flat, &fine.Flat}, {d.Outline, &fine.Outline}, {d.Scene, &fine.Scene}, {d.Switch, &fine.Switch},
+	} {
+		if v.set > 0 {
+			*v.to = v.set
+		}
+	}
 	return o
 }
 

@@ -29,7 +29,7 @@ func (r *runCommand) Run(ctx context.Context, s streams) error {
 	}
 	log := newLog(config, s.err)
 	notify := systemd.NewNotifier()
-	crashes := settle(ctx, log)
+	crashes := settle(ctx, notify, log)
 	log.Info("pirwatch starts", "version", versionText(), "config", r.Config)
 
 	hup := make(chan os.Signal, 1)
@@ -150,21 +150,14 @@ func (r *runCommand) reload(ctx context.Context, d *daemon, log *slog.Logger) *c
 }
 
 // settle waits where the starts before this one crashed, ever longer.
-func settle(ctx context.Context, log *slog.Logger) *systemd.Crashes {
-	dir := os.Getenv("RUNTIME_DIRECTORY")
-	if dir == "" {
-		dir = os.DevNull // counts nothing
-	}
-	crashes, err := systemd.CountStart(dir)
-	if err != nil && dir != os.DevNull {
+func settle(ctx context.Context, notify *systemd.Notifier, log *slog.Logger) *systemd.Crashes {
+	crashes, err := systemd.CountStart(os.Getenv("RUNTIME_DIRECTORY"))
+	if err != nil {
 		log.Debug("starts are not counted", "error", err)
 	}
 	if pause := crashes.Pause(); pause > 0 {
 		log.Warn("the last starts ended in crashes: waiting before the next", "in_a_row", crashes.InARow(), "wait", pause)
-		select {
-		case <-ctx.Done():
-		case <-time.After(pause):
-		}
+		told(log, crashes.Wait(ctx, notify))
 	}
 	return crashes
 }

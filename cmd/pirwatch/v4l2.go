@@ -8,8 +8,9 @@ import (
 	"pirwatch/configs"
 )
 
-// powerLine are the words of the configuration as V4L2 counts them.
-var powerLine = map[string]int{"off": 0, "50Hz": 50, "60Hz": 60}
+// powerLine are the words of the configuration as the driver takes them; 3 is
+// V4L2_CID_POWER_LINE_FREQUENCY_AUTO.
+var powerLine = map[string]int{"off": 0, "50Hz": 50, "60Hz": 60, "auto": 3}
 
 func v4l2Options(c *configs.Config) v4l2.Options {
 	v := c.Camera.V4L2

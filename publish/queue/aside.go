@@ -70,7 +70,7 @@ func (q *Queue) writeAside() {
 			q.stats.Quarantined++
 		}
 		q.mu.Unlock()
-		q.log.Error("picture put aside", "pic", it.ID, "event", it.Event, "kind", it.Kind,
+		q.log.Error("picture put aside", "pic_id", it.ID, "event_id", it.Event, "kind", it.Kind,
 			"bytes", len(it.Body), "reason", reason, "kept_as", kept)
 	}
 }

@@ -194,7 +194,7 @@ func (q *Queue) dropFull(e *entry) {
 	if q.muted(&q.fullLogged) {
 		return
 	}
-	q.log.Warn("queue full: oldest pictures given up", "pic", e.id, "event", e.event.id,
+	q.log.Warn("queue full: oldest pictures given up", "pic_id", e.id, "event_id", e.event.id,
 		"dropped", q.stats.Dropped, "queued", len(q.items), "bytes", q.bytes)
 }
 

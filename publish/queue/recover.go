@@ -90,6 +90,6 @@ func (q *Queue) unreadable(e *entry, err error) {
 	}
 	q.drop(e)
 	q.stats.Lost++
-	q.log.Error("picture unreadable on disk and given up", "pic", e.id, "event", e.event.id,
+	q.log.Error("picture unreadable on disk and given up", "pic_id", e.id, "event_id", e.event.id,
 		"kind", e.kind, "segment", e.loc.segment, "block", e.loc.block, "error", err)
 }
