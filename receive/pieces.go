@@ -72,6 +72,10 @@ func (r *Receiver) take(m mqtt.Message) {
 		r.summary(name, m.Payload, false)
 	case "resend/result":
 		r.answer(name, m.Payload)
+	case "status":
+		if string(m.Payload) == "online" {
+			r.hurry(name, time.Now())
+		}
 	}
 }
 
@@ -258,6 +262,10 @@ func (r *Receiver) summary(name string, payload []byte, keep bool) {
 	}
 	if keep {
 		r.keep(kept{camera: name, id: e.ID, at: believe(e.Started, now), data: payload, summary: true})
+	}
+	if len(e.PicIDs) == 0 {
+		r.nameless(name, e.ID, now)
+		return
 	}
 	r.close(name, e.ID)
 	r.compare(name, e, now)

@@ -43,9 +43,9 @@ type Options struct {
 
 const (
 	firstPause    = time.Second
-	longestPause  = time.Minute
-	stableAfter   = time.Minute     // a link that held this long starts the pauses anew
-	refusedPause  = 2 * time.Minute // wrong credentials seldom mend in seconds
+	longestPause  = 10 * time.Second // whoever is away when a broker forgets its sessions misses what comes
+	stableAfter   = time.Minute      // a link that held this long starts the pauses anew
+	refusedPause  = 2 * time.Minute  // wrong credentials seldom mend in seconds
 	sayGoodbye    = 3 * time.Second
 	maxCameras    = 64
 	maxHeld       = 256 << 20        // bytes of unfinished pictures, over all cameras
@@ -178,7 +178,7 @@ func (r *Receiver) filters() map[string]byte {
 		return map[string]byte{r.o.Topic: 1}
 	}
 	at := r.o.Base + "/" + r.o.Camera + "/"
-	return map[string]byte{at + "chunk": 1, at + "history": 1, at + "last_event": 1, at + "resend/result": 1}
+	return map[string]byte{at + "chunk": 1, at + "history": 1, at + "last_event": 1, at + "resend/result": 1, at + "status": 1}
 }
 
 // keepLink connects, and connects again after each loss, until ctx ends.

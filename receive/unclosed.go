@@ -12,7 +12,7 @@ const (
 	mostPictures = 100 // of one event
 )
 
-// unclosed is an event of which pictures came and no closing summary yet. A
+// unclosed is an event of which pictures came and no summary that names them. A
 // broker that was killed without its store forgets its sessions, and with them
 // what it had promised to deliver: the summary, which is told once, may be
 // among it. Then the pictures are asked for one by one, in the order of our own
@@ -48,6 +48,16 @@ func (r *Receiver) came(camera, event, picID string, seq int, now time.Time) {
 	u.last = now
 }
 
+// nameless notes a summary that names no pictures. A camera that was killed
+// during an event no longer knows which it took; its archive does.
+func (r *Receiver) nameless(camera, event string, now time.Time) {
+	key := eventKey{camera, event}
+	if r.closed[key] || r.unclosed[key] != nil || len(r.unclosed) >= maxUnclosed {
+		return
+	}
+	r.unclosed[key] = &unclosed{highest: -1, last: now}
+}
+
 // close notes that an event's summary came.
 func (r *Receiver) close(camera, event string) {
 	key := eventKey{camera, event}
@@ -81,7 +91,7 @@ func (r *Receiver) probe(now time.Time) {
 		}
 		if !u.probing {
 			u.probing = true
-			r.log.Warn("receive: an event's end was missed; asking for its pictures one by one", "camera", key.camera, "event_id", key.event)
+			r.log.Warn("receive: nobody said which pictures an event has; asking for them one by one", "camera", key.camera, "event_id", key.event)
 			for seq := range next {
 				r.missing(wantKey{key.camera, picName(key.event, seq)}, now)
 			}

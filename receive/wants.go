@@ -178,6 +178,21 @@ func (r *Receiver) ask(now time.Time) {
 	}
 }
 
+// hurry asks a camera anew that has just connected: what it was asked while it
+// was away, or had promised before it was restarted, it knows nothing of.
+func (r *Receiver) hurry(name string, now time.Time) {
+	for key, w := range r.wants {
+		if key.camera != name || w.tries == 0 {
+			continue
+		}
+		w.tries--
+		w.asked = time.Time{}
+		if soon := now.Add(firstAsk); w.next.After(soon) {
+			w.next = soon
+		}
+	}
+}
+
 // answer takes resend/result.
 func (r *Receiver) answer(name string, payload []byte) {
 	var a struct {
