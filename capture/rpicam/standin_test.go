@@ -130,7 +130,7 @@ func standin(manner string, args []string) int {
 		for range count {
 			c.frame()
 		}
-		io.WriteString(c.out, string(c.next()[:c.size()/2]))
+		c.out.Write(c.next()[:c.size()/2])
 		return 0
 	case "garbage": // between frames, and a frame that breaks off with the next one following
 		for range count {

@@ -2,7 +2,12 @@
 
 package pir
 
-import "time"
+import (
+	"errors"
+	"time"
+)
+
+var errOnlyLinux = errors.New("pir: GPIO lines are read only on Linux")
 
 func open(o Options, edge func(Level)) (line, error) { return nil, errOnlyLinux }
 

@@ -13,7 +13,6 @@ package pir
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
@@ -272,5 +271,3 @@ func (o Options) check() error {
 	}
 	return nil
 }
-
-var errOnlyLinux = errors.New("pir: GPIO lines are read only on Linux")

@@ -177,12 +177,11 @@ func BenchmarkAppend(b *testing.B) {
 }
 
 func BenchmarkEncodingJSON(b *testing.B) {
-	text := base64.StdEncoding.EncodeToString(jpegOf(2250))
 	jpeg := jpegOf(2250)
 	b.SetBytes(2250)
 	b.ReportAllocs()
 	for b.Loop() {
-		text = base64.StdEncoding.EncodeToString(jpeg)
+		text := base64.StdEncoding.EncodeToString(jpeg)
 		json.Marshal(struct {
 			Data  string `json:"data"`
 			PicID string `json:"pic_id"`

@@ -11,7 +11,6 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
-	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -77,9 +76,7 @@ func serve(t *testing.T) (tcp, ws string) {
 
 // inbox collects what a link receives.
 type inbox struct {
-	mu  sync.Mutex
-	got []Message
-	ch  chan Message
+	ch chan Message
 }
 
 func newInbox() *inbox { return &inbox{ch: make(chan Message, 10_000)} }
