@@ -23,6 +23,36 @@ func (b *blob) box(m *model) [4]float64 {
 	}
 }
 
+// reason is what a blob is for itself, whyNew for what may be an object.
+func (b *blob) reason(fine *Fine, minCells float64) why {
+	switch {
+	case b.size < minCells:
+		return whySmall
+	case !b.moves():
+		return whyStill
+	case b.textured >= 6 && float64(b.kept) > fine.Flat*float64(b.textured):
+		return whyLight
+	case float64(b.sharp) < fine.Outline*float64(2*(b.x1-b.x0+b.y1-b.y0+2)):
+		return whyLight
+	}
+	return whyNew
+}
+
+// moves is whether enough of it differs from half a second ago, too.
+func (b *blob) moves() bool { return b.moving*8 >= b.area }
+
+// mark makes the blob's cells known as an object's, from which little is learnt.
+func (m *model) mark(b *blob) {
+	for y := b.y0; y <= b.y1; y++ {
+		row := m.mask[(y+1)*(m.w+2)+1:]
+		for x := b.x0; x <= b.x1; x++ {
+			if row[x] != 0 {
+				row[x] |= object
+			}
+		}
+	}
+}
+
 // finder collects changed cells to blobs.
 type finder struct {
 	blobs []blob
@@ -80,6 +110,7 @@ func (f *finder) find(m *model) {
 				}
 			}
 		}
+		b.size = float64(b.strong) + float64(b.area-b.strong)/2
 		b.cx, b.cy = float64(sx)/float64(b.area), float64(sy)/float64(b.area)
 		f.keep(b)
 	}

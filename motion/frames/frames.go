@@ -110,7 +110,13 @@ func (d *Detector) Observe(at time.Time, luma *image.Gray) Decision {
 	watched := float64(m.watchedCells)
 	minCells := max(leastCells, d.o.MinSize*d.strict*d.strict*watched)
 	d.finder.find(m)
-	best := d.tracker.follow(&d.finder, m, &d.o.Fine, minCells, dt, dec.Scene != "")
+	var best *blob
+	if dec.Scene == "" {
+		best = d.tracker.follow(&d.finder, m, &d.o.Fine, minCells, dt)
+	} else {
+		d.tracker.drop()
+		d.heldUntil = time.Time{}
+	}
 	dec.Threshold = d.tracker.need / watched
 	if best != nil {
 		dec.Score, dec.Threshold = best.size/watched, best.need/watched
@@ -120,10 +126,6 @@ func (d *Detector) Observe(at time.Time, luma *image.Gray) Decision {
 		}
 	}
 	dec.Motion = best != nil && best.confirmed || at.Before(d.heldUntil)
-	if dec.Scene != "" {
-		dec.Motion = false
-		d.heldUntil = time.Time{}
-	}
 	m.update(dt, &d.light, &d.o.Fine, d.strict)
 	return dec
 }

@@ -13,7 +13,7 @@ const (
 const (
 	bgBits   = 12   // fractional bits of the background
 	vBits    = 4    // fractional bits of the corrected picture
-	tickS    = 0.19 // so that every third frame at 15 a second, every second at 10 and each at 5 is one
+	tickS    = 0.19 // between updates: a fifth of a second, clear of rounding
 	clipLow  = 3
 	clipHigh = 250
 	pastKept = 3 // snapshots, one a tick: the oldest is 0.4 to 0.6 s back
@@ -21,14 +21,13 @@ const (
 
 // model is what is known of each cell.
 type model struct {
-	w, h, srcW   int
+	w, h         int
 	halve        bool
 	watched      []bool
 	watchedCells int
 	ready        bool
 
-	cells []uint8  // this frame, as it came
-	own   []uint8  // backs cells where they are not the caller's
+	cells []uint8  // this frame
 	v     []int16  // this frame under the background's light, vBits
 	bg    []int32  // background, bgBits
 	noise []uint16 // scaled mean absolute deviation, 8 fractional bits: sigma
@@ -45,14 +44,13 @@ type model struct {
 }
 
 func (m *model) begin(w, h int, o Options) {
-	m.srcW = w
 	m.halve = w > maxGrid
 	if m.halve {
 		w, h = w/2, h/2
 	}
 	m.w, m.h, m.ready = w, h, false
 	n := w * h
-	m.own = make([]uint8, n)
+	m.cells = make([]uint8, n)
 	m.v = make([]int16, n)
 	m.bg = make([]int32, n)
 	m.noise = make([]uint16, n)
@@ -73,17 +71,16 @@ func (m *model) begin(w, h int, o Options) {
 
 // load takes the plane in, averaged 2x2 where it is larger than the grid.
 func (m *model) load(luma *image.Gray) {
-	m.cells = m.own
 	if !m.halve {
 		for y := range m.h {
-			copy(m.own[y*m.w:(y+1)*m.w], luma.Pix[y*luma.Stride:])
+			copy(m.cells[y*m.w:(y+1)*m.w], luma.Pix[y*luma.Stride:])
 		}
 		return
 	}
 	for y := range m.h {
 		a := luma.Pix[2*y*luma.Stride:][:2*m.w]
 		b := luma.Pix[(2*y+1)*luma.Stride:][:2*m.w]
-		out := m.own[y*m.w:][:m.w]
+		out := m.cells[y*m.w:][:m.w]
 		for x := range out {
 			i := 2 * x
 			out[x] = uint8((uint(a[i]) + uint(a[i+1]) + uint(b[i]) + uint(b[i+1]) + 2) >> 2)

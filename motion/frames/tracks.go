@@ -19,7 +19,6 @@ type track struct {
 	ox, oy         float64 // where it was first seen, or last known to get on
 	stay           float64 // seconds since it last got away from there
 	size           float64 // largest so far, cells
-	extent         int     // largest side so far
 	evidence       float64
 	seen           int
 	missed         float64 // seconds
@@ -38,104 +37,114 @@ type tracker struct {
 }
 
 func (t *tracker) begin() {
-	t.tracks = t.store[:0]
+	t.drop()
 	t.clutter = clutter{}
 	t.crowd = 0
 }
 
+// drop forgets what is in the picture, not what is restless there.
+func (t *tracker) drop() { t.tracks = t.store[:0] }
+
+// asked is what this frame asks of a thing.
+type asked struct {
+	fine     *Fine
+	minCells float64 // least size
+	crowd    float64 // times larger, because so much moves
+	caution  float64 // times larger, because the scene is new
+	step     float64 // what the frame counts: frames close in time say less
+}
+
 // follow matches this frame's blobs with the tracks and returns the main one.
-func (t *tracker) follow(f *finder, m *model, fine *Fine, minCells, dt float64, reset bool) *blob {
-	if reset {
-		t.tracks = t.tracks[:0]
-		return nil
+func (t *tracker) follow(f *finder, m *model, fine *Fine, minCells, dt float64) *blob {
+	t.clutter.fade(dt)
+	ask := asked{
+		fine: fine, minCells: minCells,
+		crowd:   1 + crowdStep*max(0, t.count(f, dt)-fine.Crowd),
+		caution: 1 + fine.Caution*math.Exp((fine.Learn.Seconds()-m.age)/cautionS),
+		step:    min(max(dt/0.1, 0.5), 3),
 	}
+	t.need = minCells * ask.crowd * ask.caution
 	for i := range t.tracks {
 		t.tracks[i].matched = false
 	}
-	t.clutter.fade(dt)
 	var best *blob
-	few := 0.0
-	for i := range f.blobs {
-		if f.blobs[i].area >= crowdCells && f.blobs[i].moving*8 >= f.blobs[i].area {
-			few++
-		}
-	}
-	t.crowd = max(few, t.crowd*(1-dt/(dt+crowdS)))
-	crowd := 1 + crowdStep*max(0, t.crowd-fine.Crowd)
-	caution := 1 + fine.Caution*math.Exp((fine.Learn.Seconds()-m.age)/cautionS)
-	// Frames close in time say less that is new.
-	t.need = minCells * crowd * caution
-	step := min(max(dt/0.1, 0.5), 3)
 	for i := range f.blobs {
 		b := &f.blobs[i]
-		b.size = float64(b.strong) + float64(b.area-b.strong)/2
-		if b.size < minCells {
-			b.why = whySmall
+		if b.why = b.reason(fine, minCells); b.why != whyNew {
 			continue
 		}
-		if b.moving*8 < b.area {
-			b.why = whyStill
-			continue
-		}
-		if b.textured >= 6 && float64(b.kept) > fine.Flat*float64(b.textured) {
-			b.why = whyLight
-			continue
-		}
-		if float64(b.sharp) < fine.Outline*float64(2*(b.x1-b.x0+b.y1-b.y0+2)) {
-			b.why = whyLight
-			continue
-		}
-		need := max(minCells*crowd, fine.Clutter*t.clutter.at(m, b)) * caution
-		b.need = need
-		tr := t.match(b, step)
-		if tr == nil {
+		b.need = max(minCells*ask.crowd, fine.Clutter*t.clutter.at(m, b)) * ask.caution
+		tr := t.match(b, ask.step)
+		if tr == nil || !tr.take(b, &ask, dt) {
 			b.why = whyClutter
 			continue
 		}
-		tr.x0, tr.y0, tr.x1, tr.y1 = b.x0, b.y0, b.x1, b.y1
-		tr.size = max(tr.size, min(b.size, float64(b.moving)))
-		tr.extent = max(tr.extent, b.x1-b.x0+1, b.y1-b.y0+1)
-		tr.seen++
-		tr.missed = 0
-		tr.matched = true
-		if b.size >= need {
-			tr.evidence = min(tr.evidence+step*min(b.size/need, 3), 2*fine.Evidence)
-		} else if !tr.confirmed || 2*b.size < need {
-			b.why = whyClutter
-			tr.evidence = max(0, tr.evidence-step/2)
-			continue
-		}
-		looks := 2
-		if b.size < plain*need {
-			looks = 3 // two places of a small thing may be of two things
-		}
-		far := fine.Travel * math.Sqrt(float64(b.area)) * min(1, plain*need/b.size)
-		tr.stay += dt
-		if dx, dy := b.cx-tr.ox, b.cy-tr.oy; dx*dx+dy*dy >= far*far {
-			if tr.evidence >= fine.Evidence && tr.seen >= looks {
-				tr.confirmed, tr.proven = true, true
-				tr.ox, tr.oy, tr.stay = b.cx, b.cy, 0
-			}
-		} else if tr.stay > lingerS && b.size < 8*need {
-			tr.confirmed = false
-		}
-		b.confirmed = tr.confirmed
-		b.why = whyNew
-		if b.confirmed {
+		if b.confirmed = tr.confirmed; b.confirmed {
 			b.why = whyMotion
+			m.mark(b)
 		}
 		if best == nil || b.confirmed && !best.confirmed || b.confirmed == best.confirmed && b.area > best.area {
 			best = b
 		}
 	}
+	t.forget(m, &ask, dt)
+	return best
+}
+
+// count is how many things moved at once, lately.
+func (t *tracker) count(f *finder, dt float64) float64 {
+	n := 0.0
+	for i := range f.blobs {
+		if b := &f.blobs[i]; b.area >= crowdCells && b.moves() {
+			n++
+		}
+	}
+	t.crowd = max(n, t.crowd*(1-dt/(dt+crowdS)))
+	return t.crowd
+}
+
+// take adds the blob to the track. It is false if the blob is no larger than
+// what is restless there.
+func (tr *track) take(b *blob, ask *asked, dt float64) bool {
+	tr.x0, tr.y0, tr.x1, tr.y1 = b.x0, b.y0, b.x1, b.y1
+	tr.size = max(tr.size, min(b.size, float64(b.moving)))
+	tr.seen++
+	tr.missed = 0
+	tr.matched = true
+	switch {
+	case b.size >= b.need:
+		tr.evidence = min(tr.evidence+ask.step*min(b.size/b.need, 3), 2*ask.fine.Evidence)
+	case !tr.confirmed || 2*b.size < b.need:
+		tr.evidence = max(0, tr.evidence-ask.step/2)
+		return false
+	}
+	looks := 2
+	if b.size < plain*b.need {
+		looks = 3 // two places of a small thing may be of two things
+	}
+	far := ask.fine.Travel * math.Sqrt(float64(b.area)) * min(1, plain*b.need/b.size)
+	tr.stay += dt
+	if dx, dy := b.cx-tr.ox, b.cy-tr.oy; dx*dx+dy*dy >= far*far {
+		if tr.evidence >= ask.fine.Evidence && tr.seen >= looks {
+			tr.confirmed, tr.proven = true, true
+			tr.ox, tr.oy, tr.stay = b.cx, b.cy, 0
+		}
+	} else if tr.stay > lingerS && b.size < 2*plain*b.need {
+		tr.confirmed = false
+	}
+	return true
+}
+
+// forget drops tracks that were not seen again; what came to nothing is clutter.
+func (t *tracker) forget(m *model, ask *asked, dt float64) {
 	kept := t.tracks[:0]
 	for _, tr := range t.tracks {
 		if !tr.matched {
 			tr.missed += dt
-			tr.evidence -= step
+			tr.evidence -= ask.step
 			if tr.evidence <= 0 || tr.missed > 1 {
 				if !tr.proven {
-					t.clutter.feed(m, tr.x0, tr.y0, tr.x1, tr.y1, min(tr.size, 10*minCells))
+					t.clutter.feed(m, tr.x0, tr.y0, tr.x1, tr.y1, min(tr.size, 10*ask.minCells))
 				}
 				continue
 			}
@@ -146,21 +155,6 @@ func (t *tracker) follow(f *finder, m *model, fine *Fine, minCells, dt float64, 
 		kept = append(kept, tr)
 	}
 	t.tracks = kept
-	for i := range f.blobs {
-		b := &f.blobs[i]
-		if !b.confirmed {
-			continue
-		}
-		for y := b.y0; y <= b.y1; y++ {
-			row := m.mask[(y+1)*(m.w+2)+1:]
-			for x := b.x0; x <= b.x1; x++ {
-				if row[x] != 0 {
-					row[x] |= object
-				}
-			}
-		}
-	}
-	return best
 }
 
 // match finds the track that comes nearest to continuing in b, or begins one.
