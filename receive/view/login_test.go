@@ -66,7 +66,7 @@ func TestLogin(t *testing.T) {
 	if res, _ := ask(t, s, "GET", "/api/info", "", cookie); res.StatusCode != 401 {
 		t.Errorf("after logging out: %s", res.Status)
 	}
-	if _, _, err := ws.Read(t.Context()); err == nil {
+	if !ends(t, ws) {
 		t.Error("the websocket outlived its login")
 	}
 }

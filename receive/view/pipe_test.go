@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/coder/websocket"
 )
@@ -33,6 +34,19 @@ func dialSocket(t *testing.T, s *Server, origin, cookie, protocol string) (*webs
 		h.Set(name, value)
 	}
 	return websocket.Dial(t.Context(), strings.Replace(s.URL(), "http", "ws", 1)+"mqtt", &websocket.DialOptions{HTTPHeader: h, Subprotocols: []string{protocol}})
+}
+
+// ends tells whether a websocket is closed by the other end.
+func ends(t *testing.T, c *websocket.Conn) bool {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	defer cancel()
+	c.SetReadLimit(1 << 20)
+	for {
+		if _, _, err := c.Read(ctx); err != nil {
+			return ctx.Err() == nil
+		}
+	}
 }
 
 func TestPipe(t *testing.T) {
@@ -68,11 +82,8 @@ func TestPipeLimits(t *testing.T) {
 	s := serve(t, Options{})
 	closes := func(name string, c *websocket.Conn) {
 		t.Helper()
-		c.SetReadLimit(1 << 20)
-		for {
-			if _, _, err := c.Read(t.Context()); err != nil {
-				return
-			}
+		if !ends(t, c) {
+			t.Errorf("%s: the websocket stays open", name)
 		}
 	}
 	c := pageSocket(t, s, "", "")
@@ -125,7 +136,7 @@ func TestStopEndsWebsockets(t *testing.T) {
 	if err := <-done; !errors.Is(err, context.Canceled) {
 		t.Errorf("Run: %v", err)
 	}
-	if _, _, err := c.Read(t.Context()); err == nil {
+	if !ends(t, c) {
 		t.Error("the websocket is still open")
 	}
 }
