@@ -20,7 +20,7 @@ accel=${LAB_ACCEL:-tcg}
 rm -f "$job/job.rc" "$job/job.log" "$job/qemu.pid"
 state=()
 [ ! -e "$job/state.ext4" ] ||
-	state=(-drive "file=$job/state.ext4,format=raw,if=none,id=state,cache=none" -device virtio-blk-pci,drive=state)
+	state=(-drive "file=$job/state.ext4,format=raw,if=none,id=state,cache=writeback" -device virtio-blk-pci,drive=state)
 
 set +e
 timeout --kill-after=10 "$limit" qemu-system-x86_64 -M q35 -cpu qemu64 -accel "$accel" -smp 2 -m 1024 \

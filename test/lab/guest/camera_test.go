@@ -203,9 +203,9 @@ func TestSupervisedReplug(t *testing.T) {
 	}
 }
 
-// loopback is an MJPEG camera: v4l2loopback, and a feeder that writes pictures
-// into it until the returned func is called.
-func loopback(t *testing.T, pic []byte, w, h int) {
+// loopback is an MJPEG camera until the test ends: v4l2loopback, and a feeder
+// that writes the pictures into it in turn.
+func loopback(t *testing.T, w, h int, pics ...[]byte) {
 	inside(t)
 	run(t, "modprobe", "v4l2loopback", "video_nr=10", "card_label=LabCam", "exclusive_caps=1")
 	t.Cleanup(func() {
@@ -232,8 +232,8 @@ func loopback(t *testing.T, pic []byte, w, h int) {
 	stop, done := make(chan struct{}), make(chan struct{})
 	go func() {
 		defer close(done)
-		for {
-			if _, err := unix.Write(fd, pic); err != nil {
+		for i := 0; ; i++ {
+			if _, err := unix.Write(fd, pics[i%len(pics)]); err != nil {
 				t.Errorf("feed the loopback: %v", err)
 				return
 			}
@@ -251,10 +251,10 @@ func loopback(t *testing.T, pic []byte, w, h int) {
 	})
 }
 
-func drawn(t *testing.T, w, h int) []byte {
+func drawn(t *testing.T, w, h, variant int) []byte {
 	m := image.NewYCbCr(image.Rect(0, 0, w, h), image.YCbCrSubsampleRatio422)
 	for i := range m.Y {
-		m.Y[i] = byte(i * i >> 8)
+		m.Y[i] = byte(i*i>>8 + variant*9)
 	}
 	for i := range m.Cb {
 		m.Cb[i], m.Cr[i] = byte(i>>4), byte(200-i>>5)
@@ -279,14 +279,14 @@ func bare(pic []byte) []byte {
 
 func TestMJPEGCamera(t *testing.T) {
 	inside(t)
-	pic := drawn(t, 640, 360)
+	pic := drawn(t, 640, 360, 0)
 	want, err := jpeg.Decode(bytes.NewReader(pic))
 	if err != nil {
 		t.Fatal(err)
 	}
 	for name, sent := range map[string][]byte{"with tables": pic, "tables stripped": bare(pic)} {
 		t.Run(name, func(t *testing.T) {
-			loopback(t, sent, 640, 360)
+			loopback(t, 640, 360, sent)
 			eventually(t, "the loopback is a camera", func() bool {
 				return slices.ContainsFunc(v4l2.List(), func(c v4l2.Camera) bool {
 					return c.Name == "LabCam" && c.Skip == "" && slices.Equal(c.Formats, []string{"mjpeg"})
