@@ -154,6 +154,9 @@ func refused(c *gpiocdev.Chip, name string, offset int, err error) error {
 		holder := "another driver or program"
 		if info, ierr := c.LineInfo(offset); ierr == nil && info.Consumer != "" {
 			holder = fmt.Sprintf("%q", info.Consumer)
+			if strings.HasPrefix(info.Consumer, "pirwatch ") {
+				return fmt.Errorf("pir: line %d of %s is in use by a running pirwatch (%s): stop that first (sudo systemctl stop pirwatch), or choose another line: %w", offset, name, holder, err)
+			}
 		}
 		return fmt.Errorf("pir: line %d of %s is in use by %s: stop that, or wire the sensor to another line: %w", offset, name, holder, err)
 	case unsupported(err):

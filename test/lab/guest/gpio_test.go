@@ -244,7 +244,7 @@ func TestTryOnTheKernelsChip(t *testing.T) {
 	o.Line = 17
 	s := start(t, nil)
 	s.want(false)
-	says(t, pir.Try(o), `line 17 of `+name+` is in use by "pirwatch sensor"`)
+	says(t, pir.Try(o), `line 17 of `+name+` is in use by a running pirwatch ("pirwatch sensor"): stop that first`)
 	o.Driver = "rpio"
 	says(t, pir.Try(o), "works only on a Pi 1 to 4 or Zero")
 	h.unplug()
