@@ -4,6 +4,7 @@ import (
 	"context"
 	"math/rand/v2"
 	"net"
+	"strings"
 	"time"
 
 	"pirwatch/configs"
@@ -31,7 +32,7 @@ func newHome(c *configs.Config, sensor, camera bool) *home {
 // mode offers what the parts can do.
 func hassCamera(c *configs.Config, sensor, camera bool) hass.Camera {
 	h := hass.Camera{
-		Prefix: c.HomeAssistant.Prefix, ID: c.CameraName(), Name: c.CameraName(), Area: c.HomeAssistant.Area,
+		Prefix: c.HomeAssistant.Prefix, ID: c.CameraName(), Name: readable(c.CameraName()), Area: c.HomeAssistant.Area,
 		Root: c.Topics.Base + "/" + c.CameraName(), Version: versionText(),
 		PageURL: c.HomeAssistant.PageURL, Live: c.Live.Interval > 0 && camera, Sensor: sensor,
 	}
@@ -49,6 +50,20 @@ func hassCamera(c *configs.Config, sensor, camera bool) hass.Camera {
 		}
 	}
 	return h
+}
+
+// readable turns a camera's name into one for people: "front-door" is "Front door".
+func readable(name string) string {
+	words := strings.TrimSpace(strings.Map(func(r rune) rune {
+		if r == '-' || r == '_' {
+			return ' '
+		}
+		return r
+	}, name))
+	if words == "" {
+		return name
+	}
+	return strings.ToUpper(words[:1]) + words[1:]
 }
 
 // messages are the topics to listen to.
