@@ -1,6 +1,6 @@
 # What a developer runs. "make" alone lists it.
 
-.PHONY: help build test race lint deb deb-check lab sizes clean
+.PHONY: help build test race lint web deb deb-check lab sizes clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /make \1\t/p' Makefile | expand -t 18
@@ -18,6 +18,9 @@ lint: ## format, vet and staticcheck
 	go vet ./...
 	@test -z "$$(gofmt -l $$(git ls-files '*.go'))" || { gofmt -l $$(git ls-files '*.go'); exit 1; }
 	go run honnef.co/go/tools/cmd/staticcheck@v0.8.2 -tags peers ./...
+
+web: ## take the page's MQTT.js anew from npm, as its lock file has it
+	receive/view/web/vendor/update
 
 deb: ## build the Debian packages for arm64, armhf and amd64 into dist/
 	systemd/deb/build

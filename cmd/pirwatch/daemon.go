@@ -286,6 +286,12 @@ func (d *daemon) newPage(page *view.Options) error {
 	}
 	o.Base, o.Version = c.Topics.Base, versionText()
 	link := d.link
+	if link.TLS != nil {
+		// Whoever uses the page logs in to the broker by himself: with the camera's
+		// certificate he might pass for the camera.
+		link.TLS = link.TLS.Clone()
+		link.TLS.Certificates = nil
+	}
 	o.Dial = func(ctx context.Context) (net.Conn, error) { return mqtt.Open(ctx, link) }
 	if d.album != nil {
 		o.Archive = d.album
