@@ -252,11 +252,11 @@ func (m *Machine) look(at time.Time, sign bool, w Witness) []Change {
 		return nil
 	}
 	by := w
-	if m.o.Mode == Both && !m.moving {
-		if !m.confirmed(at) {
+	if m.o.Mode == Both {
+		if !m.moving && !m.confirmed(at) {
 			return nil
 		}
-		by = PIR | Frames
+		by = PIR | Frames // motion that both have seen, whoever sees it go on
 	}
 	var out []Change
 	m.last = at

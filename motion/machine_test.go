@@ -101,6 +101,8 @@ func TestMachine(t *testing.T) {
 		{"both wants both: frames first", Both, "0 arm,1 frames+,2 frames-,4 pir+,5 pir-,60 wait",
 			"4 ON|4 start pir+frames|15 OFF|15 end pir+frames"},
 		{"both: too far apart", Both, "0 arm,1 pir+,2 pir-,8 frames+,9 frames-,60 wait", ""},
+		{"both: motion that outlasts the cool-down was seen by both", Both, "0 arm,1 pir+,1.5 frames+,2 pir-,3 frames-,18 pir+,18.5 frames+,19 pir-,22 frames+,23 frames+,24 frames-,60 wait",
+			"1.5 ON|1.5 start pir+frames|12 OFF|12 end pir+frames|18.5 ON|18.5 suppressed pir+frames|22 start pir+frames after 1|33 OFF|33 end pir+frames"},
 		{"a trigger in the cool-down is motion, and counted", Either, "0 arm,1 pir+,2 pir-,15 pir+,16 pir-,40 pir+,41 pir-,60 wait",
 			"1 ON|1 start pir|12 OFF|12 end pir|15 ON|15 suppressed pir|26 OFF|40 ON|40 start pir after 1|51 OFF|51 end pir"},
 		{"a swallowed trigger doubles the next cool-down", Either, "0 arm,1 pir+,2 pir-,15 pir+,16 pir-,30 pir+,31 pir-,60 pir+,62 wait",
