@@ -84,7 +84,11 @@ func newPacer(o Options) *pacer {
 
 // take takes a piece of n bytes from the buckets, and returns 0, or how long to
 // wait before asking again.
-func (p *pacer) take(now time.Time, n int) time.Duration {
+func (p *pacer) take(n int) time.Duration {
+	if p.pieces == nil && p.bytes == nil {
+		return 0
+	}
+	now := time.Now()
 	wait := max(short(p.pieces, now, 1), short(p.bytes, now, float64(n)))
 	if wait > 0 {
 		return wait

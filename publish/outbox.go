@@ -73,12 +73,12 @@ func (o *outbox) send(m *message) { o.sends[m.topic] = m }
 func (o *outbox) forgetSends() { clear(o.sends) }
 
 // next takes the next message, and counts those it leaves out for their age.
-func (o *outbox) next(now time.Time) (m *message, expired uint64) {
+func (o *outbox) next() (m *message, expired uint64) {
 	for len(o.pending) > 0 {
 		m = o.pending[0]
 		o.pending[0] = nil
 		o.pending = o.pending[1:]
-		if m.state || now.Sub(m.born) <= eventAge {
+		if m.state || time.Since(m.born) <= eventAge {
 			return m, expired
 		}
 		expired++

@@ -104,7 +104,7 @@ func (s *session) send(ctx context.Context) error {
 				return s.failure
 			}
 		}
-		sent, wait := s.step(time.Now())
+		sent, wait := s.step()
 		if sent {
 			continue
 		}
@@ -151,13 +151,13 @@ func earlier(a, b time.Duration) time.Duration {
 
 // step sends one thing. Otherwise it says how long to wait, 0 for until
 // something happens.
-func (s *session) step(now time.Time) (sent bool, wait time.Duration) {
+func (s *session) step() (sent bool, wait time.Duration) {
 	s.mu.Lock()
 	enough := s.enough
 	s.enough = false
-	m, expired := s.out.next(now)
+	m, expired := s.out.next()
 	s.counters.expired += expired
-	if m == nil && s.link.Buffered() < maxBuffered {
+	if m == nil && len(s.out.sends) > 0 && s.link.Buffered() < maxBuffered {
 		if m = s.out.nextSend(); m != nil {
 			s.mu.Unlock()
 			s.link.Publish(m.topic, m.payload, 0, false)
@@ -184,12 +184,12 @@ func (s *session) step(now time.Time) (sent bool, wait time.Duration) {
 	}
 	s.trial = nil
 	if piece := (pieceKey{t.key, t.peek()}); s.memory.strikes[piece] > 0 {
-		if wait := probation - now.Sub(s.began); wait > 0 {
+		if wait := probation - time.Since(s.began); wait > 0 {
 			s.trial = &piece
 			return false, wait
 		}
 	}
-	if wait := s.pace.take(now, s.o.ChunkSize); wait > 0 {
+	if wait := s.pace.take(s.o.ChunkSize); wait > 0 {
 		return false, wait
 	}
 	s.sendPiece(t)

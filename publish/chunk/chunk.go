@@ -159,7 +159,7 @@ func (s *Splitter) appendData(dst []byte, pos int) []byte {
 	from, to := pos*s.cut, min((pos+1)*s.cut, s.total)
 	first, last := from/4, (to+3)/4
 	start := len(dst)
-	dst = base64.StdEncoding.AppendEncode(dst, s.p.JPEG[first*3:min(last*3, len(s.p.JPEG))])
+	dst = appendBase64(dst, s.p.JPEG[first*3:min(last*3, len(s.p.JPEG))])
 	if skip := from - first*4; skip > 0 {
 		copy(dst[start:], dst[start+skip:])
 	}

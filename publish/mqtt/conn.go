@@ -8,6 +8,7 @@ import (
 	"runtime"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -19,6 +20,7 @@ import (
 type conn struct {
 	net.Conn
 	writeTimeout time.Duration
+	payloads     *payloads
 
 	in       []byte // read and not yet handed out
 	inBuffer []byte
@@ -31,6 +33,7 @@ type conn struct {
 	direct  bool       // a large write is on its way past the buffer
 	goodbye bool       // DISCONNECT is in out: flush before closing
 	err     error
+	busy    atomic.Bool // a write might block, or fail: a hint that needs no lock
 
 	once    sync.Once
 	closed  chan struct{} // when err is set
@@ -60,7 +63,7 @@ var (
 )
 
 func newConn(raw net.Conn, writeTimeout time.Duration) *conn {
-	c := &conn{Conn: raw, writeTimeout: writeTimeout, inBuffer: make([]byte, readBuffer), closed: make(chan struct{})}
+	c := &conn{Conn: raw, writeTimeout: writeTimeout, payloads: newPayloads(), inBuffer: make([]byte, readBuffer), closed: make(chan struct{})}
 	c.cond = sync.NewCond(&c.mu)
 	c.flusher.Go(c.flush)
 	return c
@@ -105,6 +108,9 @@ func (c *conn) readError(err error) error {
 // writable waits until a write would not block, or returns why there will be no
 // other.
 func (c *conn) writable() error {
+	if !c.busy.Load() {
+		return nil
+	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	for c.err == nil && (c.direct || len(c.out) >= highWater) {
@@ -113,9 +119,13 @@ func (c *conn) writable() error {
 	return c.err
 }
 
-// Write takes p whole or not at all, so that packets of several goroutines do
-// not mix.
+// Write takes one packet, whole or not at all, so that those of several
+// goroutines do not mix.
 func (c *conn) Write(p []byte) (int, error) {
+	start, payload, ok := c.payloads.real(p)
+	if !ok {
+		start = p
+	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	for c.err == nil && (c.direct || len(c.out) >= highWater) {
@@ -124,27 +134,32 @@ func (c *conn) Write(p []byte) (int, error) {
 	if c.err != nil {
 		return 0, c.err
 	}
-	if len(p) < directWrite {
-		c.out = append(c.out, p...)
-		c.goodbye = c.goodbye || len(p) == 2 && p[0] == 0xE0 // DISCONNECT
-		if len(c.out) == len(p) {
+	if len(start)+len(payload) < directWrite {
+		if len(c.out) == 0 {
 			c.cond.Broadcast() // the flusher may be asleep only on an empty buffer
 		}
+		c.out = append(append(c.out, start...), payload...)
+		c.busy.Store(len(c.out) >= highWater)
+		c.goodbye = c.goodbye || len(p) == 2 && p[0] == 0xE0 // DISCONNECT
 		return len(p), nil
 	}
 	c.direct = true
+	c.busy.Store(true)
 	for c.err == nil && (len(c.out) > 0 || c.writing > 0) {
 		c.cond.Wait()
 	}
 	err := c.err
 	if err == nil {
-		c.writing = len(p)
+		c.writing = len(start) + len(payload)
 		c.mu.Unlock()
-		err = c.send(p)
+		if err = c.send(start); err == nil {
+			err = c.send(payload)
+		}
 		c.mu.Lock()
 		c.writing = 0
 	}
 	c.direct = false
+	c.busy.Store(c.err != nil)
 	c.cond.Broadcast()
 	if err != nil {
 		return 0, err
@@ -172,6 +187,7 @@ func (c *conn) flush() {
 		}
 		buf := c.out
 		c.out, c.spare = c.spare[:0], nil
+		c.busy.Store(c.direct || c.err != nil)
 		c.writing = len(buf)
 		c.mu.Unlock()
 		err := c.send(buf)
@@ -210,6 +226,7 @@ func (c *conn) fail(err error) {
 	defer c.mu.Unlock()
 	if c.err == nil {
 		c.err = err
+		c.busy.Store(true)
 		close(c.closed)
 		c.cond.Broadcast()
 	}

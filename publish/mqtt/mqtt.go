@@ -232,6 +232,9 @@ func (l *Link) Publish(topic string, payload []byte, qos byte, retain bool) Toke
 	if err := l.conn.writable(); err != nil {
 		return failed{err}
 	}
+	if len(payload) >= standInFrom {
+		payload = l.conn.payloads.standIn(payload)
+	}
 	return l.client.Publish(topic, qos, retain, payload)
 }
 
