@@ -8,8 +8,8 @@
 //
 //	go run ./test/bench/publish [-rounds 5] [-pieces 20000] [-check]
 //
-// All arms send the same pieces with the same window, but for the one named
-// "wait". -check makes it fail where a goal of the issue is missed.
+// All arms send the same bytes with the same window, but for the one named
+// "wait". "link" is pirwatch's link under the rivals' loop. -check makes it fail where a goal of the issue is missed.
 package main
 
 import (
@@ -50,6 +50,9 @@ func main() {
 	if *arm != "" {
 		runArm(*arm, job{addr: *addr, pieces: *pieces, window: *window, size: *size})
 		return
+	}
+	if err := same(); err != nil {
+		fail(err)
 	}
 	b, err := startMosquitto()
 	if err != nil {
