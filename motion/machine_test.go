@@ -100,6 +100,14 @@ func TestMachine(t *testing.T) {
 			"5 ON|5 start pir+frames|15 OFF|15 end pir+frames"},
 		{"both wants both: frames first", Both, "0 arm,1 frames+,2 frames-,4 pir+,5 pir-,60 wait",
 			"4 ON|4 start pir+frames|15 OFF|15 end pir+frames"},
+		{"both: a sensor that stays high counts as long as it does", Both, "0 arm,1 pir+,20 frames+,21 frames-,22 pir-,60 wait",
+			"20 ON|20 start pir+frames|32 OFF|32 end pir+frames"},
+		{"frames mode: the sensor does not hold motion up", FramesOnly, "0 arm,1 frames+,2 frames-,5 pir+,8 pir-,60 wait",
+			"1 ON|1 start frames|11 OFF|11 end frames"},
+		{"a press begins no cool-down", Either, "0 arm,1 press,6 pir+,7 pir-,60 wait",
+			"1 start manual|4 end manual|6 ON|6 start pir|17 OFF|17 end pir"},
+		{"a full press has no next event", Either, "0 arm,1 pir+,2 pir-,15 pir+,16 press,17 full,18 pir-,60 wait",
+			"1 ON|1 start pir|12 OFF|12 end pir|15 ON|15 suppressed pir|16 start manual after 1|17 end manual|28 OFF"},
 		{"both: too far apart", Both, "0 arm,1 pir+,2 pir-,8 frames+,9 frames-,60 wait", ""},
 		{"both: motion that outlasts the cool-down was seen by both", Both, "0 arm,1 pir+,1.5 frames+,2 pir-,3 frames-,18 pir+,18.5 frames+,19 pir-,22 frames+,23 frames+,24 frames-,60 wait",
 			"1.5 ON|1.5 start pir+frames|12 OFF|12 end pir+frames|18.5 ON|18.5 suppressed pir+frames|22 start pir+frames after 1|33 OFF|33 end pir+frames"},
@@ -139,6 +147,23 @@ func TestMachine(t *testing.T) {
 				t.Errorf("script %s\n got %s\nwant %s", c.script, got, c.want)
 			}
 		})
+	}
+}
+
+// The cool-down doubles up to its limit, and the longest event is none of a
+// press's: its length is its own.
+func TestLimits(t *testing.T) {
+	o := options(Either)
+	o.CooldownMax, o.Longest = 15*time.Second, 2*time.Second
+	got := strings.Join(play(t, New(o), "1 press,3.5 wait,10 wait"), "|")
+	if want := "1 start manual|4 end manual"; got != want {
+		t.Errorf("got %s, want %s", got, want)
+	}
+	o.Longest = time.Minute
+	got = strings.Join(play(t, New(o), "0 arm,1 pir+,2 pir-,15 pir+,16 pir-,30 pir+,31 pir-,50 pir+,80 stop"), "|")
+	if want := "1 ON|1 start pir|12 OFF|12 end pir|15 ON|15 suppressed pir|26 OFF|30 ON|30 start pir after 1|41 OFF|41 end pir|" +
+		"50 ON|50 suppressed pir|56 start pir after 1|80 OFF|80 end pir"; got != want {
+		t.Errorf("got %s, want %s", got, want)
 	}
 }
 
