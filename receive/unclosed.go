@@ -2,6 +2,7 @@ package receive
 
 import (
 	"fmt"
+	"slices"
 	"time"
 )
 
@@ -48,14 +49,27 @@ func (r *Receiver) came(camera, event, picID string, seq int, now time.Time) {
 	u.last = now
 }
 
-// nameless notes a summary that names no pictures. A camera that was killed
-// during an event no longer knows which it took; its archive does.
-func (r *Receiver) nameless(camera, event string, now time.Time) {
-	key := eventKey{camera, event}
-	if r.closed[key] || r.unclosed[key] != nil || len(r.unclosed) >= maxUnclosed {
+// nameless notes the summary of an event during which the camera was killed: it
+// names no pictures, or only those that were still queued. The camera's archive
+// may have more.
+func (r *Receiver) nameless(camera string, e event, now time.Time) {
+	key := eventKey{camera, e.ID}
+	if r.closed[key] {
 		return
 	}
-	r.unclosed[key] = &unclosed{highest: -1, last: now}
+	u := r.unclosed[key]
+	if u == nil {
+		if len(r.unclosed) >= maxUnclosed {
+			return
+		}
+		u = &unclosed{highest: -1, last: now}
+		r.unclosed[key] = u
+	}
+	for seq := range mostPictures {
+		if slices.Contains(e.PicIDs, picName(e.ID, seq)) {
+			u.highest = max(u.highest, seq)
+		}
+	}
 }
 
 // close notes that an event's summary came.
