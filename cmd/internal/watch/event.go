@@ -20,6 +20,7 @@ type event struct {
 	began   time.Time // the trigger
 	manual  bool
 	waiting bool // for the first frame after the trigger
+	covered bool // the provisional cover is out
 	ended   time.Time
 	burst   *capture.Burst
 	seq     int
@@ -72,6 +73,9 @@ func (l *Loop) start(c motion.Change) {
 	if l.p.OnEvent != nil {
 		l.p.OnEvent()
 	}
+	if l.p.Camera == nil {
+		l.ready(e, capture.Frame{})
+	}
 }
 
 // ready lets the news out: summary, provisional cover, event, then the pre-roll.
@@ -84,6 +88,7 @@ func (l *Loop) ready(e *event, f capture.Frame) {
 	before := e.burst.Pre(l.ring.Since(e.began.Add(-l.o.RingTime)))
 	l.dark.open(e.Event)
 	if len(f.Data) > 0 {
+		e.covered = true
 		l.dark.provisional(e.ID, taken{frame: f, picID: e.picID(len(before))})
 	}
 	kind := "motion_start"
@@ -98,6 +103,31 @@ func (l *Loop) ready(e *event, f capture.Frame) {
 
 func (e *event) picID(seq int) string { return fmt.Sprintf("%s-%02d", e.ID, seq) }
 
+// shoot takes the frame into the burst if one is due. What the comparison finds
+// on the way may begin the next event: then the frame is that one's.
+func (l *Loop) shoot(f capture.Frame, seen *sight) {
+	e := l.event
+	if e == nil {
+		return
+	}
+	l.ready(e, f)
+	if !e.burst.Offer(f.At) {
+		return
+	}
+	if seen == nil && l.comparing() {
+		seen = l.compare(f)
+		if l.event != e {
+			l.shoot(f, seen)
+			return
+		}
+	}
+	if !e.covered && !f.At.Before(e.began) { // the first frame comes late: a camera that was off, or a slow one
+		e.covered = true
+		l.dark.provisional(e.ID, taken{frame: f, picID: e.picID(e.seq)})
+	}
+	l.take(e, f, seen)
+}
+
 // take adds a frame to the event.
 func (l *Loop) take(e *event, f capture.Frame, seen *sight) {
 	t := taken{frame: f, picID: e.picID(e.seq), seq: e.seq}
@@ -108,14 +138,19 @@ func (l *Loop) take(e *event, f capture.Frame, seen *sight) {
 			box := seen.Box
 			t.box = &box
 		}
-		if seen.Ready && (e.Score == nil || seen.Score > *e.Score) {
-			score := seen.Score
-			e.Score = &score
-		}
 	}
 	t.best = e.cover.Offer(e.seq, view)
 	l.dark.picture(e.ID, t)
 	e.seq++
+}
+
+// note keeps the largest score of the event, of all frames that were compared
+// and not only of those that are sent.
+func (e *event) note(seen *sight) {
+	if seen.Ready && (e.Score == nil || seen.Score > *e.Score) {
+		score := seen.Score
+		e.Score = &score
+	}
 }
 
 // end notes the end of motion; the event closes when its burst is done.

@@ -300,25 +300,24 @@ func (l *Loop) wait() time.Duration {
 // and into the burst.
 func (l *Loop) frame(f capture.Frame) {
 	l.ring.Add(f)
-	at := l.moment(f.At)
 	var seen *sight
 	if l.comparing() && l.looks.due(f.At, time.Duration(float64(time.Second)/l.o.DetectorFPS)) {
-		seen = l.look(f)
-		l.apply(l.machine.Frames(at, seen.Motion))
+		seen = l.compare(f)
 	} else {
-		l.apply(l.machine.Tick(at))
+		l.apply(l.machine.Tick(l.moment(f.At)))
 	}
-	if e := l.event; e != nil {
-		l.ready(e, f)
-		if e.burst.Offer(f.At) {
-			if seen == nil && l.comparing() {
-				seen = l.look(f)
-				l.apply(l.machine.Frames(at, seen.Motion))
-			}
-			l.take(e, f, seen)
-		}
-	}
+	l.shoot(f, seen)
 	l.live(f)
+}
+
+// compare lets the machine know what moves in the frame.
+func (l *Loop) compare(f capture.Frame) *sight {
+	seen := l.look(f)
+	l.apply(l.machine.Frames(l.moment(f.At), seen.Motion))
+	if l.event != nil && l.event.ended.IsZero() {
+		l.event.note(seen)
+	}
+	return seen
 }
 
 // comparing says whether frames have to be compared: in mode pir only for who

@@ -38,7 +38,11 @@ func (r *record) note(format string, args ...any) {
 func (r *record) State(name string, payload []byte) { r.note("%s %s", name, payload) }
 func (r *record) Send(name string, payload []byte)  { r.note("send %s %.20s", name, payload) }
 func (r *record) EventMessage(kind, id string, at time.Time, trigger string, score *float64) {
-	r.note("event %s %s %s", kind, id, trigger)
+	with := ""
+	if score != nil && *score > 0 {
+		with = fmt.Sprintf(" score %v", *score)
+	}
+	r.note("event %s %s %s%s", kind, id, trigger, with)
 }
 func (r *record) Open(e publish.Event) { r.note("open %s", e.ID) }
 func (r *record) Picture(p publish.Picture) {
@@ -243,14 +247,17 @@ func TestFramesMakeTheCover(t *testing.T) {
 			if since > 5900*time.Millisecond && since < 6200*time.Millisecond {
 				d.Score, d.Box = 0.3, [4]float64{0.4, 0.4, 0.2, 0.4}
 			}
+			if since > 6300*time.Millisecond && since < 6700*time.Millisecond {
+				d.Score, d.Box = 0.4, [4]float64{} // in none of the pictures sent
+			}
 			return d
 		}, nil)
 		b.run(20 * time.Second)
 		b.stop()
 		lines := b.rec.got(settingsLines...)
 		for _, line := range []string{
-			"cover E1 #50/0", "event motion_start E1 frames", "picture E1-02 #50/0 box", "cover E1 #60/0",
-			"close E1 frames cover E1-04 score 0.3",
+			"cover E1 #50/0", "event motion_start E1 frames score 0.1", "picture E1-02 #50/0 box", "cover E1 #60/0",
+			"close E1 frames cover E1-04 score 0.4",
 		} {
 			if !slices.Contains(lines, line) {
 				t.Errorf("no %q in\n  %s", line, strings.Join(lines, "\n  "))
@@ -266,8 +273,8 @@ func TestWithoutCamera(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := setUp(t, script{{5 * time.Second, true}, {6 * time.Second, false}}, nil, func(_ *Options, p *Parts) { p.Camera = nil })
 		b.run(5500 * time.Millisecond)
-		if b.rec.has("event motion_start E1 pir") {
-			t.Error("the news did not wait for a picture")
+		if !b.rec.has("event motion_start E1 pir") {
+			t.Error("the news waits for a picture that cannot come")
 		}
 		b.run(20 * time.Second)
 		b.stop()
