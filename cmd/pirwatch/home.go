@@ -84,14 +84,14 @@ func (h *home) messages() map[string]func(payload []byte, retained bool) {
 	}
 }
 
-// Run announces the camera, and again whenever Home Assistant has started: after
-// a random pause, so that many cameras do not come all at once.
+// Run announces the camera; and whenever Home Assistant has started, all is sent
+// again after a random pause, so that many cameras do not come all at once.
 func (h *home) Run(ctx context.Context) error {
 	if !h.on {
 		return nil
 	}
+	h.announce(h.camera.Topic(), h.camera.Discovery())
 	for {
-		h.announce(h.camera.Topic(), h.camera.Discovery())
 		select {
 		case <-ctx.Done():
 			return nil

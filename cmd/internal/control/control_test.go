@@ -128,6 +128,35 @@ func TestNotKept(t *testing.T) {
 	}
 }
 
+// The same command again writes nothing, unless the write before had failed.
+func TestRepeatedCommandWritesOnce(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "state")
+	path := filepath.Join(dir, "settings.json")
+	s := open(t, path)
+	set := func() error {
+		_, err := s.Command("sensitivity", []byte("70"), false, time.Time{})
+		return err
+	}
+	if err := set(); !errors.Is(err, ErrNotKept) {
+		t.Fatalf("error %v", err)
+	}
+	if err := os.Mkdir(dir, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := set(); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Remove(path); err != nil {
+		t.Fatalf("not kept at the second try: %v", err)
+	}
+	if err := set(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := os.Stat(path); err == nil {
+		t.Error("written again for the same command")
+	}
+}
+
 // A switch thrown by hand holds until the schedule's next change.
 func TestSchedule(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "settings.json")

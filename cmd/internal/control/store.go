@@ -1,6 +1,7 @@
 package control
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -26,6 +27,7 @@ type Store struct {
 	set      map[string][]byte // as set over MQTT, by name
 	until    time.Time         // a set "armed" holds until then; zero = for good
 	now      Settings
+	kept     bool // the file has what is in set and until
 	rejected uint64
 }
 
@@ -78,6 +80,14 @@ func (s *Store) Settings() Settings {
 	return s.now
 }
 
+// Overridden says whether a setting was set over MQTT.
+func (s *Store) Overridden(name string) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	_, set := s.set[name]
+	return set
+}
+
 // Rejected counts the commands that were refused.
 func (s *Store) Rejected() uint64 {
 	s.mu.Lock()
@@ -102,10 +112,14 @@ func (s *Store) Command(name string, payload []byte, retained bool, until time.T
 		s.rejected++
 		return s.now, fmt.Errorf("command %s/set: %w", name, err)
 	}
-	s.now, s.set[name] = next, slices.Clone(payload)
-	if name == "armed" {
-		s.until = until
+	if name != "armed" {
+		until = s.until
 	}
+	// The same again costs no write: a flood must not wear out the card.
+	if set, there := s.set[name]; s.kept && there && bytes.Equal(set, payload) && until.Equal(s.until) {
+		return s.now, nil
+	}
+	s.now, s.set[name], s.until = next, slices.Clone(payload), until
 	return s.now, s.save()
 }
 
@@ -146,7 +160,8 @@ var ErrNotKept = errors.New("the setting is in force, but could not be kept for 
 
 // save writes the file anew and syncs it before it takes the old one's place.
 func (s *Store) save() error {
-	if s.path == "" {
+	s.kept = s.path == ""
+	if s.kept {
 		return nil
 	}
 	f := file{Set: map[string]string{}, ArmedUntil: s.until}
@@ -160,6 +175,7 @@ func (s *Store) save() error {
 	if err != nil {
 		return fmt.Errorf("%w: %w", ErrNotKept, err)
 	}
+	s.kept = true
 	return nil
 }
 

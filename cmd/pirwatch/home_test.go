@@ -1,0 +1,64 @@
+package main
+
+import (
+	"context"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"pirwatch/configs"
+)
+
+// Home Assistant's start is answered once, one to ten seconds later; what the
+// broker had kept of an earlier start is not.
+func TestBirth(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := configs.Default()
+		h := newHome(c, true, true)
+		announced, repeated := 0, 0
+		h.announce = func(topic string, payload []byte) {
+			if topic != h.camera.Topic() || len(payload) == 0 {
+				t.Errorf("announced %d bytes on %s", len(payload), topic)
+			}
+			announced++
+		}
+		h.repeat = func() { repeated++ }
+		ctx, cancel := context.WithCancel(t.Context())
+		done := make(chan error)
+		go func() { done <- h.Run(ctx) }()
+		born := h.messages()[h.camera.StatusTopic()]
+		for _, step := range []struct {
+			payload  string
+			retained bool
+			want     int
+		}{{"online", true, 0}, {"offline", false, 0}, {"online", false, 1}, {"online", false, 2}} {
+			before := repeated
+			born([]byte(step.payload), step.retained)
+			time.Sleep(999 * time.Millisecond)
+			synctest.Wait()
+			if repeated != before {
+				t.Errorf("%s: answered within a second", step.payload)
+			}
+			time.Sleep(10 * time.Second)
+			synctest.Wait()
+			if repeated != step.want {
+				t.Errorf("%s, retained %v: answered %d times, want %d", step.payload, step.retained, repeated, step.want)
+			}
+		}
+		if announced != 1 {
+			t.Errorf("announced %d times", announced)
+		}
+		cancel()
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+func TestReadable(t *testing.T) {
+	for name, want := range map[string]string{"front-door": "Front door", "yard_2": "Yard 2", "pi": "Pi", "-": "-"} {
+		if got := readable(name); got != want {
+			t.Errorf("%s: %q, want %q", name, got, want)
+		}
+	}
+}
