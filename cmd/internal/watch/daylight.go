@@ -4,6 +4,7 @@ import (
 	"image"
 	"time"
 
+	"pirwatch/capture"
 	"pirwatch/cmd/internal/schedule"
 )
 
@@ -14,7 +15,7 @@ type Daylight struct {
 	Dark, Bright float64       // for "brightness": night below Dark, day above Bright, of 1
 	Hold         time.Duration // the brightness must stay there this long
 	NightLamp    bool          // the lamp lights the picture at night: then only the sun or a much brighter picture ends it
-	Day, Night   int           // sensitivity by day and by night; 0 = the setting
+	Day, Night   int           // sensitivity by day and by night, unless one was set over MQTT; 0 = the setting
 }
 
 // sensitivity returns the profile's, or 0 where it leaves the setting alone.
@@ -98,6 +99,16 @@ func (l *Loop) brightness(at time.Time, plane *image.Gray) {
 	}
 }
 
+// glance measures the brightness where frames are not compared.
+func (l *Loop) glance(f capture.Frame) {
+	if l.o.Daylight.By != "brightness" || l.comparing() || !l.glances.due(f.At, time.Second) {
+		return
+	}
+	if plane, err := l.luma.of(f); err == nil {
+		l.brightness(f.At, plane)
+	}
+}
+
 // daily follows the sun and the schedule.
 func (l *Loop) daily() {
 	now := l.clock()
@@ -112,7 +123,10 @@ func (l *Loop) nightfall() {
 	l.stats.night.Store(l.day.night)
 	name := map[bool]string{true: "night", false: "day"}[l.day.night]
 	l.log.Info("profile", "now", name)
-	l.renewDetector()
+	if l.sensitivity() != l.tuned { // a new detector has to learn the scene first
+		l.renewDetector()
+		l.p.Outbox.State("sensitivity", l.state("sensitivity"))
+	}
 	l.renewDeveloper()
 	if l.p.OnNight != nil {
 		l.p.OnNight(l.day.night)

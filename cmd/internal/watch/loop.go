@@ -96,7 +96,8 @@ type Parts struct {
 	NewDeveloper func(masks control.Masks, night bool) (Developer, error)
 	// OnNight, if set, is told when day or night begins. It must not wait.
 	OnNight func(night bool)
-	// OnEvent, if set, is told when an event starts. It must not wait.
+	// OnEvent, if set, is told when an event starts: for a camera that is closed
+	// until then. It must not wait.
 	OnEvent func()
 	// NewEventID mints the id of an event.
 	NewEventID func(at time.Time) string
@@ -121,8 +122,10 @@ type Loop struct {
 	ring      *capture.Ring
 	luma      luma
 	detector  Detector
+	tuned     int       // the sensitivity it was made with
 	at        time.Time // the newest moment the machine has heard of
 	looks     pace      // of comparing frames
+	glances   pace      // of measuring the brightness, where frames are not compared
 	event     *event    // open, or ended and still owed pictures
 	last      string    // the id of the newest event
 	settings  control.Settings
@@ -167,11 +170,19 @@ func New(o Options, p Parts, log *slog.Logger) (*Loop, error) {
 		settings: p.Settings.Settings(),
 		day:      daylight{o: o.Daylight},
 	}
+	if l.day.bySun(l.clock()) { // it is night already: nothing is to begin as by day
+		l.stats.night.Store(true)
+		log.Info("profile", "now", "night")
+		if p.OnNight != nil {
+			p.OnNight(true)
+		}
+	}
 	var err error
-	if l.detector, err = p.NewDetector(l.settings.Sensitivity, l.settings.Masks); err != nil {
+	l.tuned = l.sensitivity()
+	if l.detector, err = p.NewDetector(l.tuned, l.settings.Masks); err != nil {
 		return nil, fmt.Errorf("detector: %w", err)
 	}
-	dev, err := p.NewDeveloper(l.settings.Masks, false)
+	dev, err := p.NewDeveloper(l.settings.Masks, l.day.night)
 	if err != nil {
 		return nil, fmt.Errorf("pictures: %w", err)
 	}
@@ -268,6 +279,9 @@ func (l *Loop) begin() {
 	l.p.Outbox.State("motion", control.OnOff(false))
 	l.applySchedule()
 	l.tellSettings()
+	if err := l.unable(motion.Mode(l.settings.Trigger)); err != nil {
+		l.log.Warn("no event can start", "trigger", l.settings.Trigger, "error", err)
+	}
 	l.machine.SetMode(motion.Mode(l.settings.Trigger))
 	l.machine.SetCooldown(l.moment(l.clock()), l.settings.Cooldown)
 	l.apply(l.machine.Arm(l.moment(l.clock()), l.settings.Armed))
@@ -305,6 +319,7 @@ func (l *Loop) frame(f capture.Frame) {
 		seen = l.compare(f)
 	} else {
 		l.apply(l.machine.Tick(l.moment(f.At)))
+		l.glance(f)
 	}
 	l.shoot(f, seen)
 	l.live(f)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"strings"
 	"time"
 
@@ -93,13 +94,19 @@ func (l *Loop) set(name string, c command) error {
 	if !l.o.Schedule.Empty() {
 		_, until = l.o.Schedule.At(l.clock().In(l.o.Zone))
 	}
-	before := l.settings
-	now, err := l.p.Settings.Command(name, c.payload, c.retained, until)
+	before, now := l.settings, l.settings
+	err := error(nil)
+	if name == "trigger" && !c.retained {
+		err = l.unable(motion.Mode(c.payload))
+	}
+	if err == nil {
+		now, err = l.p.Settings.Command(name, c.payload, c.retained, until)
+	}
 	if err == nil || errors.Is(err, control.ErrNotKept) {
 		l.use(now)
 		l.log.Info("setting changed over MQTT", "setting", name, "value", string(now.State(name)), "was", string(before.State(name)))
 	}
-	if state := l.settings.State(name); state != nil {
+	if state := l.state(name); state != nil {
 		l.p.Outbox.State(name, state)
 	}
 	return err
@@ -116,7 +123,7 @@ func (l *Loop) use(now control.Settings) {
 		l.machine.SetCooldown(l.moment(l.clock()), now.Cooldown)
 	}
 	masks := string(now.State("masks")) != string(before.State("masks"))
-	if masks || now.Sensitivity != before.Sensitivity {
+	if masks || l.sensitivity() != l.tuned {
 		l.renewDetector()
 	}
 	if masks {
@@ -125,17 +132,42 @@ func (l *Loop) use(now control.Settings) {
 	l.apply(l.machine.Arm(l.moment(l.clock()), now.Armed))
 }
 
-func (l *Loop) renewDetector() {
-	sensitivity := l.settings.Sensitivity
-	if by := l.o.Daylight.sensitivity(l.day.night); by > 0 {
-		sensitivity = by
+// unable says why a trigger mode cannot work with the parts that there are.
+func (l *Loop) unable(mode motion.Mode) error {
+	sensor, eye := l.p.Sensor != nil, l.p.Camera != nil && l.p.OnEvent == nil
+	switch {
+	case !sensor && (mode == motion.PIROnly || mode == motion.Both):
+		return fmt.Errorf("mode %s needs the sensor, and sensor.driver is off; want frames", mode)
+	case !eye && (mode == motion.FramesOnly || mode == motion.Both):
+		return fmt.Errorf("mode %s needs a camera that always runs; want pir", mode)
 	}
+	return nil
+}
+
+// sensitivity is the detector's: as set over MQTT, else the profile's, else the
+// configuration's.
+func (l *Loop) sensitivity() int {
+	if by := l.o.Daylight.sensitivity(l.day.night); by > 0 && !l.p.Settings.Overridden("sensitivity") {
+		return by
+	}
+	return l.settings.Sensitivity
+}
+
+// state is what a setting's topic carries: what is in force.
+func (l *Loop) state(name string) []byte {
+	now := l.settings
+	now.Sensitivity = l.sensitivity()
+	return now.State(name)
+}
+
+func (l *Loop) renewDetector() {
+	sensitivity := l.sensitivity()
 	detector, err := l.p.NewDetector(sensitivity, l.settings.Masks)
 	if err != nil {
 		l.log.Warn("the detector stays as it was", "error", err)
 		return
 	}
-	l.detector = detector
+	l.detector, l.tuned = detector, sensitivity
 }
 
 func (l *Loop) renewDeveloper() {
@@ -151,37 +183,44 @@ func (l *Loop) renewDeveloper() {
 // was set over MQTT stays.
 func (l *Loop) Reconfigure(ctx context.Context, configured control.Settings) {
 	send(ctx, l.commands, func() {
-		l.use(l.p.Settings.Reconfigure(configured))
+		l.p.Settings.Reconfigure(configured)
+		l.use(l.scheduled())
 		l.tellSettings()
 	})
 }
 
 func (l *Loop) tellSettings() {
 	for _, name := range control.Names() {
-		l.p.Outbox.State(name, l.settings.State(name))
+		l.p.Outbox.State(name, l.state(name))
 	}
 }
 
 // applySchedule arms and disarms by time.
 func (l *Loop) applySchedule() {
-	if l.o.Schedule.Empty() {
+	if l.o.Schedule.Empty() || l.clock().Sub(l.planned) < planEvery {
 		return
+	}
+	settings := l.scheduled()
+	if settings.Armed != l.settings.Armed {
+		l.log.Info("by schedule", "armed", settings.Armed)
+		l.use(settings)
+		l.p.Outbox.State("armed", settings.State("armed"))
+	}
+}
+
+// scheduled returns the settings as they are with what the schedule says now.
+func (l *Loop) scheduled() control.Settings {
+	if l.o.Schedule.Empty() {
+		return l.p.Settings.Settings()
 	}
 	now := l.clock()
-	if now.Sub(l.planned) < planEvery {
-		return
-	}
 	l.planned = now
 	armed, _ := l.o.Schedule.At(now.In(l.o.Zone))
 	settings, err := l.p.Settings.Schedule(now, armed)
 	if err != nil {
 		l.log.Warn("schedule", "error", err)
 	}
-	if settings.Armed != l.settings.Armed {
-		l.log.Info("by schedule", "armed", settings.Armed)
-		l.use(settings)
-		l.p.Outbox.State("armed", settings.State("armed"))
-	}
+	return settings
 }
 
 // score tells how much changed, to who is tuning.
