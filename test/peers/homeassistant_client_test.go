@@ -8,6 +8,8 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"math/rand/v2"
+	"net"
 	"net/http"
 	"net/url"
 	"os"
@@ -57,7 +59,7 @@ func newHomeAssistant(t testing.TB) *homeAssistant {
 	}
 	t.Logf("Home Assistant %s", strings.TrimSpace(string(version)))
 	h := &homeAssistant{root: filepath.Join(dir, "root"), config: t.TempDir()}
-	port := freePort(t)
+	port := lastingPort(t)
 	h.url = fmt.Sprintf("http://127.0.0.1:%d", port)
 	for name, text := range map[string]string{
 		"configuration.yaml": fmt.Sprintf("http:\n  server_host: 127.0.0.1\n  server_port: %d\nmobile_app:\nautomation: !include automations.yaml\n", port),
@@ -68,6 +70,21 @@ func newHomeAssistant(t testing.TB) *homeAssistant {
 		}
 	}
 	return h
+}
+
+// lastingPort returns a free port below those that the kernel gives to outgoing
+// connections, one of which could take it while Home Assistant restarts.
+func lastingPort(t testing.TB) int {
+	t.Helper()
+	for range 100 {
+		port := 20000 + rand.N(12000)
+		if l, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", port)); err == nil {
+			l.Close()
+			return port
+		}
+	}
+	t.Fatal("no free port from 20000 to 31999")
+	return 0
 }
 
 // start starts Home Assistant, in a mount namespace of its own so that nothing

@@ -122,6 +122,7 @@ func TestHostileCommands(t *testing.T) {
 			t.Errorf("the log has %q:\n%s", word, out)
 		}
 	}
+	t.Logf("%d lines in the log", strings.Count(out, "\n"))
 	for line := range strings.Lines(out) {
 		if len(line) > 2000 {
 			t.Errorf("a line of %d characters in the log: %.200s…", len(line), line)
