@@ -60,6 +60,7 @@ type daemon struct {
 	loop      *watch.Loop
 	page      *view.Server
 	health    *status.Reporter
+	numbers   *status.Server
 	home      *home
 }
 
@@ -116,6 +117,7 @@ func newDaemon(c *configs.Config, e equipment, log *slog.Logger) (_ *daemon, err
 	}
 	d.home.announce, d.home.repeat = d.publisher.Retain, func() { d.publisher.Repeat(d.home.camera.Topic()) }
 	d.health = status.NewReporter(c.Health.Interval.Std(), d.collect, func(payload []byte) { d.publisher.State("health", payload) })
+	d.numbers = d.metrics()
 	if err := d.newPage(e.page); err != nil {
 		return nil, err
 	}
@@ -331,15 +333,23 @@ func (d *daemon) Run(ctx context.Context) error {
 	}
 	run(&queueing, queueCtx, "queue", d.queue.Run)
 	run(&sending, sendCtx, "publisher", d.publisher.Run)
+	// Without the following the camera does its work all the same.
+	beside := func(name string, part func(context.Context) error) {
+		side.Go(func() {
+			if err := part(sideCtx); err != nil && sideCtx.Err() == nil {
+				d.log.Error("the camera goes on without its "+name, "error", err)
+			}
+		})
+	}
 	if d.album != nil {
-		run(&side, sideCtx, "archive", d.album.Run)
+		beside("archive's upkeep", d.album.Run)
 	}
 	if d.page != nil {
-		run(&side, sideCtx, "page", d.page.Run)
+		beside("page", d.page.Run)
 	}
-	run(&side, sideCtx, "health", d.health.Run)
-	run(&side, sideCtx, "home assistant", d.home.Run)
-	run(&side, sideCtx, "metrics", d.metrics().Run)
+	beside("health", d.health.Run)
+	beside("news for Home Assistant", d.home.Run)
+	beside("metrics", d.numbers.Run)
 
 	err := d.loop.Run(ctx)
 	stopSending()

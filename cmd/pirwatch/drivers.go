@@ -147,6 +147,10 @@ func (d *dayNight) Turn(night bool) {
 
 func (d *dayNight) Run(ctx context.Context, deliver func(capture.Frame)) error {
 	for ctx.Err() == nil {
+		select {
+		case <-d.turn: // what is read now is newer
+		default:
+		}
 		source := d.day
 		if d.dark.Load() {
 			source = d.night
@@ -184,7 +188,6 @@ type stillCamera struct {
 	interval time.Duration
 	log      *slog.Logger
 	wanted   chan struct{}
-	busy     atomic.Bool
 }
 
 func newStillCamera(c *configs.Config, log *slog.Logger) *stillCamera {
@@ -194,8 +197,9 @@ func newStillCamera(c *configs.Config, log *slog.Logger) *stillCamera {
 	}
 }
 
-// Idle says that no picture is expected now.
-func (s *stillCamera) Idle() bool { return !s.busy.Load() }
+// Idle says that its pictures are not waited for: most of the time none is
+// wanted, and Shoot has a limit of its own.
+func (s *stillCamera) Idle() bool { return true }
 
 // Shoot asks for one event's pictures.
 func (s *stillCamera) Shoot() {
@@ -212,10 +216,7 @@ func (s *stillCamera) Run(ctx context.Context, deliver func(capture.Frame)) erro
 			return nil
 		case <-s.wanted:
 		}
-		s.busy.Store(true)
-		err := s.still.Shoot(ctx, s.frames, s.interval, deliver)
-		s.busy.Store(false)
-		if err != nil {
+		if err := s.still.Shoot(ctx, s.frames, s.interval, deliver); err != nil {
 			return err
 		}
 	}

@@ -37,6 +37,9 @@ func (d *daemon) collect() status.Health {
 	if d.camera != nil {
 		c := d.camera.Health()
 		h.Camera, h.CameraError, h.FPS = c.State, c.Err, c.FPS
+		if c.State == capture.StateIdle { // closed until a trigger, as it should be: no word of the protocol's
+			h.Camera = capture.StateOK
+		}
 	}
 	if d.pir != nil {
 		h.Sensor = d.pir.Health().State
@@ -61,7 +64,7 @@ func (d *daemon) line() string {
 		say = append(say, fmt.Sprintf("%d pictures queued", h.QueuePictures))
 	}
 	switch h.Camera {
-	case capture.StateOK, capture.StateOff, capture.StateIdle:
+	case capture.StateOK, capture.StateOff:
 	default:
 		say = append(say, "camera "+h.Camera)
 		if h.CameraError != "" {
@@ -100,7 +103,7 @@ func (d *daemon) metrics() *status.Server {
 			if h.Broker != "ok" {
 				missing = append(missing, "broker: "+h.Broker)
 			}
-			if d.camera != nil && h.Camera != capture.StateOK && h.Camera != capture.StateIdle {
+			if d.camera != nil && h.Camera != capture.StateOK {
 				missing = append(missing, "camera: "+h.Camera+" "+h.CameraError)
 			}
 			if h.Disk != "ok" {

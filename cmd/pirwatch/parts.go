@@ -163,10 +163,8 @@ func envelopeOf(c *configs.Config) (chunk.Envelope, error) {
 	switch {
 	case c.Wire.Envelope != "auto":
 		return chunk.ParseEnvelope(c.Wire.Envelope)
-	case c.Wire.Profile == "recipe":
+	case c.Wire.Profile != "standard":
 		return chunk.String, nil
-	case c.Wire.Profile == "watson":
-		return chunk.Object, nil
 	}
 	return chunk.Bare, nil
 }

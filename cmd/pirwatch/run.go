@@ -67,6 +67,13 @@ func load(path string) (*configs.Config, error) {
 	if _, err := newDeveloper(config, zone, configured(config).Masks, false); err != nil {
 		return nil, configs.Problem{At: config.Where("picture"), Key: "picture", Text: err.Error()}
 	}
+	// And only the drivers what their options and certificates may be.
+	if _, err := linkOptions(config); err != nil {
+		return nil, err
+	}
+	if _, err := newSource(config, slog.New(slog.DiscardHandler)); err != nil {
+		return nil, err
+	}
 	return config, nil
 }
 
@@ -107,7 +114,8 @@ func (r *runCommand) watch(ctx context.Context, config *configs.Config, hup <-ch
 		case <-hup:
 			told(log, notify.Reloading())
 			if next = r.reload(ctx, d, log); next != nil {
-				stop() // the queue keeps what is not delivered; the next daemon goes on with it
+				hup = nil // one that comes meanwhile is the next daemon's
+				stop()    // the queue keeps what is not delivered; the next daemon goes on with it
 				continue
 			}
 			told(log, notify.Ready())

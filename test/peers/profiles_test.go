@@ -142,7 +142,7 @@ func TestRecipeProfile(t *testing.T) {
 // recipe's page on Watson's topic.
 func TestWatsonProfile(t *testing.T) {
 	b := mosquitto(t, "log_type all")
-	page := startCmd(t, node(t, "recipe.js", "mqtt://"+b.addr, "iot-2/evt/picture/fmt/json", "object"))
+	page := startCmd(t, node(t, "recipe.js", "mqtt://"+b.addr, "iot-2/evt/picture/fmt/json"))
 	sub := subscribe(t, b.addr, "iot-2/#")
 	await(t, "the page to listen", time.Minute, func() bool { return strings.Contains(page.out.String(), "subscribed") })
 	token := filepath.Join(t.TempDir(), "token")
