@@ -187,6 +187,11 @@ func TestGoesOnAfterACut(t *testing.T) {
 				twice++
 			}
 		}
+		for p, n := range seen {
+			if strings.Contains(p, `"pos":0,`) && n < len(b.links)/2 {
+				t.Errorf("piece 0 came %d times over %d links", n, len(b.links))
+			}
+		}
 		if len(seen) != 1000 || twice != 0 {
 			t.Errorf("%d different pieces, %d sent again although acknowledged", len(seen), twice)
 		}
@@ -317,6 +322,11 @@ func TestLastEventFollows(t *testing.T) {
 		}
 		if h := r.Health(); h.Dropped != uint64(s.Dropped) {
 			t.Errorf("health %+v", h)
+		}
+		r.dropped(evID, 1) // as the queue tells it
+		wait(time.Second)
+		if now := last[summary](b, "last_event"); now.Dropped != s.Dropped+1 {
+			t.Errorf("after another drop %+v", now)
 		}
 	})
 }
