@@ -199,6 +199,11 @@ func (d *daemon) newPublisher() error {
 		Clock: bootClock{d.clock}, Shrink: picture.Shrink,
 		OnCommand: func(name string, payload []byte, retained bool) { d.loop.Command(name, payload, retained) },
 		OnMessage: d.home.messages(),
+		OnChange: func() {
+			if d.health != nil {
+				d.health.Changed()
+			}
+		},
 	}
 	if d.album != nil {
 		camera := o.Camera
