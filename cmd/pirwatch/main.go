@@ -43,6 +43,7 @@ type cli struct {
 }
 
 func main() {
+	spareMemory()
 	os.Exit(start(os.Args[1:], os.Stdout, os.Stderr))
 }
 

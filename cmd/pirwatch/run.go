@@ -27,6 +27,7 @@ func (r *runCommand) Run(ctx context.Context, s streams) error {
 	if err != nil {
 		return err
 	}
+	profileMemory(config)
 	log := newLog(config, s.err)
 	notify := systemd.NewNotifier()
 	crashes := settle(ctx, notify, log)
@@ -98,6 +99,8 @@ func (r *runCommand) watch(ctx context.Context, config *configs.Config, hup <-ch
 	defer tick.Stop()
 	calm := time.NewTimer(5 * time.Minute)
 	defer calm.Stop()
+	started := time.NewTimer(5 * time.Second)
+	defer started.Stop()
 	var next *configs.Config
 	for {
 		select {
@@ -111,6 +114,10 @@ func (r *runCommand) watch(ctx context.Context, config *configs.Config, hup <-ch
 			told(log, notify.Status(line))
 		case <-calm.C:
 			crashes.Good()
+		case <-started.C:
+			if err := unmapProgram(); err != nil {
+				log.Debug("memory of the start is not given back", "error", err)
+			}
 		case <-hup:
 			told(log, notify.Reloading())
 			if next = r.reload(ctx, d, log); next != nil {

@@ -1,0 +1,5 @@
+//go:build !linux
+
+package main
+
+func unmapProgram() error { return nil }
