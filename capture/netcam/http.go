@@ -30,6 +30,7 @@ func (s *Source) runHTTP(ctx context.Context, deliver func(capture.Frame)) error
 		MaxResponseHeaderBytes: 64 << 10,
 		DisableCompression:     true,
 		MaxIdleConns:           1,
+		ReadBufferSize:         32 << 10, // a frame in a few reads
 	}
 	defer transport.CloseIdleConnections()
 	client := &http.Client{Transport: transport}
