@@ -339,6 +339,7 @@ func (a *Archive) Run(ctx context.Context) error {
 			return ctx.Err()
 		case <-tick.C:
 			a.syncOlder(pendingFor)
+			a.probe()
 		}
 	}
 }

@@ -416,6 +416,10 @@ func TestDiskErrorsAreToldAndHeal(t *testing.T) {
 	if s := a.Stats(); s.Failed != 3 {
 		t.Errorf("stats %+v", s)
 	}
+	a.told(syscall.ENOSPC)
+	if a.probe(); a.Stats().Disk != "ok" {
+		t.Errorf("disk %s after a probe that it took", a.Stats().Disk)
+	}
 }
 
 func TestZip(t *testing.T) {

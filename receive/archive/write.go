@@ -192,6 +192,28 @@ func (a *Archive) told(err error) error {
 	return err
 }
 
+// probe tries the disk after it failed, so that its state is true also while
+// there is nothing to keep.
+func (a *Archive) probe() {
+	if a.Stats().Disk == "ok" {
+		return
+	}
+	a.io.Lock()
+	defer a.io.Unlock()
+	name := tempMark + "probe"
+	f, err := a.root.OpenFile(name, os.O_CREATE|os.O_TRUNC|os.O_WRONLY, 0o640)
+	if err == nil {
+		_, err = f.Write(make([]byte, block))
+		if err == nil {
+			err = f.Sync()
+		}
+		err = errors.Join(err, f.Close(), a.root.Remove(name))
+	}
+	if err == nil {
+		a.told(nil)
+	}
+}
+
 var errRefused = errors.New("refused")
 
 type refusal struct{ error }
