@@ -73,4 +73,9 @@ func TestUp(t *testing.T) {
 	if got := next.Format("15:04"); !up || got != "15:58" {
 		t.Errorf("at noon: up %v until %s, want up until 15:58", up, got)
 	}
+	// A summer evening in Seattle, told by a machine that was left at UTC.
+	up, next = Sun{47.6, -122.3}.Up(time.Date(2026, 6, 20, 2, 0, 0, 0, time.UTC))
+	if got := next.Format("15:04"); !up || got < "04:05" || got > "04:16" {
+		t.Errorf("on a summer evening far west: up %v until %s, want up until ten past four", up, got)
+	}
 }

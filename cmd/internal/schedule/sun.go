@@ -29,7 +29,9 @@ func (s Sun) Day(t time.Time) (rise, set time.Time) {
 
 // Up says whether it is day at t, and when that changes next.
 func (s Sun) Up(t time.Time) (up bool, next time.Time) {
-	for day := range 2 {
+	// Yesterday first: where the clock's zone is not the place's, its day may
+	// reach past midnight.
+	for day := -1; day <= 1; day++ {
 		rise, set := s.Day(t.AddDate(0, 0, day))
 		if t.Before(rise) {
 			return false, rise

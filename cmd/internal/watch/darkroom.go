@@ -30,6 +30,7 @@ type darkroom struct {
 	newest   *capture.Frame // for the live picture; only the newest counts
 	dev      Developer
 	closed   bool
+	hurried  bool // pictures are given up: the stop cannot wait
 
 	// What follows belongs to run's goroutine.
 	cover  print  // the provisional one, then the best so far
@@ -90,6 +91,16 @@ func (d *darkroom) close() {
 	defer d.mu.Unlock()
 	d.closed = true
 	d.more.Signal()
+}
+
+// hurry gives up the pictures that still wait, and keeps to the rest.
+func (d *darkroom) hurry() {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.hurried = true
+	if d.pictures > 0 {
+		d.log.Warn("pictures were given up at the stop: the machine is too slow for what is to be done to each", "pictures", d.pictures)
+	}
 }
 
 // use changes how pictures are developed, from the next one on.
@@ -163,7 +174,12 @@ func (d *darkroom) picture(event string, t taken) {
 func (d *darkroom) hand(event string, t taken) {
 	d.mu.Lock()
 	d.pictures--
+	hurried := d.hurried
 	d.mu.Unlock()
+	if hurried {
+		d.stats.skipped.Add(1)
+		return
+	}
 	p := d.cover // developed already, where it is the provisional cover
 	if p.picID != t.picID {
 		var ok bool

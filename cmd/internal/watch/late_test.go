@@ -2,6 +2,7 @@ package watch
 
 import (
 	"context"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -52,6 +53,27 @@ func TestCameraThatOpensForTheEvent(t *testing.T) {
 			"cover E1 #1/0", "picture E1-00 #1/0", "picture E1-01 #2/0", "picture E1-02 #3/0",
 			"motion OFF", "event motion_end E1 pir", "close E1 pir cover E1-00 score none")
 	})
+}
+
+// A frame from the future does not stop the machine's clock.
+func TestFrameFromTheFuture(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := setUp(t, script{{5 * time.Second, true}, {6 * time.Second, false}}, nil, func(_ *Options, p *Parts) { p.Camera = ahead{} })
+		b.run(20 * time.Second)
+		if !slices.Contains(b.rec.got(), "event motion_end E1 pir") {
+			t.Errorf("motion did not end: %v", b.rec.got(settingsLines...))
+		}
+		b.stop()
+	})
+}
+
+// ahead is a camera whose clock is an hour fast.
+type ahead struct{}
+
+func (ahead) Run(ctx context.Context, deliver func(capture.Frame)) error {
+	deliver(capture.Frame{At: time.Now().Add(time.Hour), Width: 2, Height: 2, Format: capture.YUYV, Data: make([]byte, 8)})
+	<-ctx.Done()
+	return nil
 }
 
 // Motion that returns during the post-roll is an event of its own: no picture

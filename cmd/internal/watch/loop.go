@@ -259,12 +259,18 @@ func (l *Loop) Run(ctx context.Context) error {
 	l.apply(l.machine.Stop(l.moment(l.clock())))
 	l.finish(l.moment(l.clock()))
 	l.dark.close()
+	hurry := time.AfterFunc(developFor, l.dark.hurry)
 	<-done
+	hurry.Stop()
 	if owner.Err() != nil {
 		return nil
 	}
 	return context.Cause(ctx)
 }
+
+// developFor is how long a stop waits for pictures that are not developed yet:
+// the service manager's patience ends, and what is queued has to be kept first.
+const developFor = 4 * time.Second
 
 func send[T any](ctx context.Context, to chan<- T, v T) {
 	select {
@@ -289,8 +295,12 @@ func (l *Loop) begin() {
 }
 
 // moment keeps the machine's time from running backwards: a frame is delivered
-// some time after it was taken, and an edge may come in between.
+// some time after it was taken, and an edge may come in between. Nor may a frame
+// from the future, by a driver's wrong clock, make it stand still.
 func (l *Loop) moment(at time.Time) time.Time {
+	if now := l.clock(); at.After(now) {
+		at = now
+	}
 	if at.Before(l.at) {
 		return l.at
 	}

@@ -360,6 +360,29 @@ func TestStopInMidEvent(t *testing.T) {
 	})
 }
 
+// A stop does not wait for ever for a slow darkroom; the event is closed all the
+// same, and what is given up is counted.
+func TestStopWithASlowDarkroom(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := setUp(t, script{{5 * time.Second, true}}, nil, func(o *Options, p *Parts) {
+			o.Burst.Frames, o.Burst.Interval, o.Burst.MaxFrames = 58, frameEvery, 60
+			p.NewDeveloper = func(control.Masks, bool) (Developer, error) { return lab{takes: 2 * time.Second}, nil }
+		})
+		b.run(7 * time.Second)
+		began := time.Now()
+		if err := b.stop(); err != nil {
+			t.Error(err)
+		}
+		if took := time.Since(began); took > developFor+2*time.Second {
+			t.Errorf("the stop took %v", took)
+		}
+		lines := b.rec.got(settingsLines...)
+		if last := lines[len(lines)-1]; !strings.HasPrefix(last, "close E1") || b.Stats().Skipped == 0 {
+			t.Errorf("ended with %q, %d given up", last, b.Stats().Skipped)
+		}
+	})
+}
+
 func TestPress(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := setUp(t, nil, nil, nil)
