@@ -4,6 +4,7 @@ import (
 	"context"
 	"math/rand/v2"
 	"net"
+	"os"
 	"strings"
 	"time"
 
@@ -39,17 +40,41 @@ func hassCamera(c *configs.Config, sensor, camera bool) hass.Camera {
 	if sensor && camera {
 		h.Modes = []string{"pir", "frames", "either", "both"}
 	}
-	if host, port, err := net.SplitHostPort(c.View.Listen); h.PageURL == "" && err == nil && host != "" {
-		// Only an address that others can use is worth a link.
-		if ip := net.ParseIP(host); ip != nil && !ip.IsLoopback() && !ip.IsUnspecified() {
-			scheme := "http"
-			if c.View.CertFile != "" {
-				scheme = "https"
-			}
-			h.PageURL = scheme + "://" + net.JoinHostPort(host, port) + "/"
+	if h.PageURL == "" {
+		name, err := os.Hostname()
+		if err != nil {
+			name = "localhost"
 		}
+		h.PageURL = pageURL(c.View.Listen, c.View.CertFile != "", name)
 	}
 	return h
+}
+
+// pageURL is where others reach the page that is served on an address, or "":
+// only what others can use is worth a link. A machine that serves it on all its
+// addresses is known in its network by multicast DNS, as Raspberry Pi OS has it.
+func pageURL(listen string, tls bool, machine string) string {
+	host, port, err := net.SplitHostPort(listen)
+	if err != nil {
+		return ""
+	}
+	ip := net.ParseIP(host)
+	switch {
+	case host == "localhost", ip != nil && ip.IsLoopback():
+		return ""
+	case host == "" || ip != nil && ip.IsUnspecified():
+		if machine == "" || machine == "localhost" {
+			return ""
+		}
+		if host = machine; !strings.Contains(host, ".") {
+			host += ".local"
+		}
+	}
+	scheme := "http"
+	if tls {
+		scheme = "https"
+	}
+	return scheme + "://" + net.JoinHostPort(host, port) + "/"
 }
 
 // readable turns a camera's name into one for people: "front-door" is "Front door".

@@ -62,3 +62,31 @@ func TestReadable(t *testing.T) {
 		}
 	}
 }
+
+func TestPageURL(t *testing.T) {
+	for _, c := range []struct {
+		listen string
+		tls    bool
+		want   string
+	}{
+		{"", false, ""},
+		{"127.0.0.1:8080", false, ""},
+		{"[::1]:8080", false, ""},
+		{"localhost:8080", false, ""},
+		{"192.168.1.7:8080", false, "http://192.168.1.7:8080/"},
+		{"[fd00::7]:8443", true, "https://[fd00::7]:8443/"},
+		{":8080", false, "http://shed.local:8080/"},
+		{"0.0.0.0:8443", true, "https://shed.local:8443/"},
+		{"camera.example.org:8080", false, "http://camera.example.org:8080/"},
+	} {
+		if got := pageURL(c.listen, c.tls, "shed"); got != c.want {
+			t.Errorf("%s: %q, want %q", c.listen, got, c.want)
+		}
+	}
+	if got := pageURL(":80", false, "shed.example.org"); got != "http://shed.example.org:80/" {
+		t.Errorf("a full name gives %q", got)
+	}
+	if got := pageURL(":80", false, "localhost"); got != "" {
+		t.Errorf("localhost gives %q", got)
+	}
+}

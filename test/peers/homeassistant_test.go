@@ -160,9 +160,18 @@ func TestHomeAssistant(t *testing.T) {
 	}
 
 	checkDevice(t, h)
+	checkRules(t, h, b)
 	checkChanges(t, h, b, sub)
 	checkPictures(t, h, sub)
 	checkBlueprint(t, h, sub)
+	for line := range strings.Lines(h.proc.out.String()) {
+		for _, word := range []string{"pirwatch", "mqtt.discovery", "template", "blueprint", "automation"} {
+			if strings.Contains(line, word) && !strings.Contains(line, "twin") {
+				t.Errorf("Home Assistant complains: %s", line)
+				break
+			}
+		}
+	}
 
 	// Disarmed, so that what must hold does not change while it is looked at.
 	disarm(t, h, sub)
