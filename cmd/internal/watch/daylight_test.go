@@ -44,6 +44,9 @@ func TestSensitivityByDayAndNight(t *testing.T) {
 			t.Errorf("set by hand: told %v", b.rec.got())
 		}
 		b.stop()
+		if by := quality[len(quality)-1]; !slices.Contains(quality, false) || !by {
+			t.Errorf("developed by night %v", quality)
+		}
 		if !slices.Equal(made, []int{70, 40, 50}) || !slices.Equal(nights, []bool{true, false, true}) {
 			t.Errorf("detectors of %v, camera told %v", made, nights)
 		}

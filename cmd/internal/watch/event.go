@@ -58,7 +58,7 @@ func (l *Loop) apply(changes []motion.Change) {
 
 // start opens an event. Its news waits for the first frame after the trigger.
 func (l *Loop) start(c motion.Change) {
-	l.finish(c.At)
+	l.finish()
 	id := l.p.NewEventID(c.At)
 	e := &event{
 		Event: publish.Event{ID: id, StartedAt: c.At, Trigger: c.By.String(), Suppressed: c.Suppressed},
@@ -185,22 +185,19 @@ func (l *Loop) pending() {
 	}
 	// Full may have begun the next event, which has closed this one.
 	if l.event == e && !e.ended.IsZero() {
-		l.finish(now)
+		l.finish()
 	}
 }
 
 // finish closes the event, if there is one: the best cover takes the place of
 // the provisional one, and the summary is final.
-func (l *Loop) finish(at time.Time) {
+func (l *Loop) finish() {
 	e := l.event
 	if e == nil {
 		return
 	}
 	l.event = nil
 	l.ready(e, capture.Frame{})
-	if e.EndedAt.IsZero() {
-		e.EndedAt = at
-	}
 	_, e.CoverWhy, _ = e.cover.Best()
 	l.dark.finish(e.Event)
 	l.log.Info("event ended", "event_id", e.ID, "trigger", e.Trigger, "pictures", e.seq,

@@ -257,7 +257,7 @@ func (l *Loop) Run(ctx context.Context) error {
 	}
 
 	l.apply(l.machine.Stop(l.moment(l.clock())))
-	l.finish(l.moment(l.clock()))
+	l.finish()
 	l.dark.close()
 	hurry := time.AfterFunc(developFor, l.dark.hurry)
 	<-done

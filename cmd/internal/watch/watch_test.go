@@ -44,7 +44,13 @@ func (r *record) EventMessage(kind, id string, at time.Time, trigger string, sco
 	}
 	r.note("event %s %s %s%s", kind, id, trigger, with)
 }
-func (r *record) Open(e publish.Event) { r.note("open %s", e.ID) }
+func (r *record) Open(e publish.Event) {
+	after := ""
+	if e.Suppressed > 0 {
+		after = fmt.Sprintf(" after %d", e.Suppressed)
+	}
+	r.note("open %s%s", e.ID, after)
+}
 func (r *record) Picture(p publish.Picture) {
 	box := ""
 	if p.Box != nil {
@@ -59,6 +65,9 @@ func (r *record) Close(e publish.Event) {
 		score = fmt.Sprint(*e.Score)
 	}
 	r.note("close %s %s cover %s score %s", e.ID, e.Trigger, e.Cover, score)
+	if e.EndedAt.Before(e.StartedAt) {
+		r.note("%s has no end", e.ID)
+	}
 }
 func (r *record) SavePicture(camera string, taken time.Time, picID string, jpeg []byte) error {
 	r.note("album %s/%s %s", camera, picID, jpeg)
@@ -351,7 +360,8 @@ func TestStopInMidEvent(t *testing.T) {
 			t.Error(err)
 		}
 		lines := b.rec.got(settingsLines...)
-		if !slices.Contains(lines, "motion OFF") || lines[len(lines)-1] != "close E1 pir cover E1-02 score 0" {
+		off := func(line string) bool { return line == "motion OFF" }
+		if on := slices.Index(lines, "motion ON"); !slices.ContainsFunc(lines[max(on, 0):], off) || lines[len(lines)-1] != "close E1 pir cover E1-02 score 0" {
 			t.Errorf("ended with\n  %s", strings.Join(lines, "\n  "))
 		}
 		if !slices.Contains(lines, "picture E1-04 #60/0") {
@@ -442,8 +452,10 @@ func TestDisarmed(t *testing.T) {
 		b.run(6 * time.Second)
 		b.Command("armed/set", []byte("OFF"), false)
 		b.run(time.Second)
-		if got := b.rec.got(settingsLines...); !slices.Contains(got, "motion OFF") || b.Stats().Motion {
-			t.Errorf("motion stays ON after disarming: %v", got)
+		got := b.rec.got(append(settingsLines, "picture", "open", "cover", "event", "close")...)
+		want(t, got, "motion OFF", "motion ON", "motion OFF")
+		if b.Stats().Motion {
+			t.Error("motion stays ON after disarming")
 		}
 		b.stop()
 	})
