@@ -85,7 +85,6 @@ func (r *runCommand) watch(ctx context.Context, config *configs.Config, hup <-ch
 	if err != nil {
 		return nil, err
 	}
-	hints := firstSteps(ctx, config, r.Config, log)
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
 	done := make(chan error, 1)
@@ -93,6 +92,7 @@ func (r *runCommand) watch(ctx context.Context, config *configs.Config, hup <-ch
 	watchdog := make(chan struct{})
 	go func() { defer close(watchdog); notify.Watchdog(ctx, d.loop.Moving) }()
 	defer func() { stop(); <-watchdog }()
+	hints := firstSteps(ctx, config, r.Config, log) // may take seconds: the camera watches already
 	told(log, notify.Ready())
 
 	tick := time.NewTicker(2 * time.Second)
