@@ -92,9 +92,7 @@ func newDaemon(c *configs.Config, e equipment, log *slog.Logger) (_ *daemon, err
 		return nil, err
 	}
 	if c.Archive.On {
-		d.album, err = archive.Open(c.ArchiveDir(), archive.Options{
-			MaxBytes: c.Archive.MaxBytes.Bytes(), MaxAge: c.Archive.MaxAge.Std(), MinFree: c.Archive.MinFree.Bytes(),
-		}, log)
+		d.album, err = archive.Open(c.ArchiveDir(), archiveOptions(c), log)
 		if err != nil {
 			// A camera that cannot keep its pictures can still send them.
 			log.Error("nothing is archived", "error", err)
@@ -131,6 +129,16 @@ func cameraOptions(c *configs.Config, changed func(capture.Health)) capture.Came
 	}
 	if o.Frozen == 0 || c.Camera.Driver == "clip" { // a clip may show one picture for long
 		o.Frozen = -1
+	}
+	return o
+}
+
+// archiveOptions leaves an archive of the default size its own bound: a tenth
+// of a disk that has little free.
+func archiveOptions(c *configs.Config) archive.Options {
+	o := archive.Options{MaxBytes: c.Archive.MaxBytes.Bytes(), MaxAge: c.Archive.MaxAge.Std(), MinFree: none(c.Archive.MinFree.Bytes())}
+	if c.Archive.MaxBytes == configs.Default().Archive.MaxBytes {
+		o.MaxBytes = 0
 	}
 	return o
 }
@@ -191,10 +199,10 @@ func (d *daemon) newPublisher() error {
 		Wire: publish.Wire(c.Wire.Profile), ChunkSize: c.Wire.ChunkSize, Envelope: envelope,
 		Base64: c.Wire.Base64, DataURI: c.Wire.DataURI,
 		Limits: limits, Window: c.Pace.Window, PiecesPerSec: c.Pace.PiecesPerSecond, PieceBurst: c.Pace.Burst,
-		BytesPerSecond: int(c.Pace.BytesPerSecond), RecentBytes: int(c.Queue.Recent),
+		BytesPerSecond: int(c.Pace.BytesPerSecond), RecentBytes: none(int(c.Queue.Recent)),
 		Backoff: publish.Backoff{
 			First: c.Backoff.First.Std(), Longest: c.Backoff.Longest.Std(), Factor: c.Backoff.Factor,
-			Stable: c.Backoff.StableAfter.Std(), Refused: c.Backoff.Refused.Std(),
+			Stable: max(c.Backoff.StableAfter.Std(), 1), Refused: c.Backoff.Refused.Std(),
 		},
 		Clock: bootClock{d.clock}, Shrink: picture.Shrink,
 		OnCommand: func(name string, payload []byte, retained bool) { d.loop.Command(name, payload, retained) },

@@ -60,7 +60,8 @@ func burstOptions(c *configs.Config) capture.BurstOptions {
 	return o
 }
 
-func none[T int | time.Duration](v T) T {
+// none is what 0 in the file becomes where 0 means a default.
+func none[T int | int64 | time.Duration](v T) T {
 	if v == 0 {
 		return -1
 	}

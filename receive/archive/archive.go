@@ -30,7 +30,7 @@ const (
 	// MaxSummary is the largest event summary that is kept, in bytes.
 	MaxSummary = 64 << 10
 
-	defaultBytes   = 256 << 20
+	defaultBytes   = 256_000_000
 	defaultMinFree = 32 << 20
 	maxCameras     = 1000
 	maxPending     = 256             // events whose pictures wait for their summary's sync
