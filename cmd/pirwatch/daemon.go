@@ -199,7 +199,7 @@ func (d *daemon) newPublisher() error {
 		Wire: publish.Wire(c.Wire.Profile), ChunkSize: c.Wire.ChunkSize, Envelope: envelope,
 		Base64: c.Wire.Base64, DataURI: c.Wire.DataURI,
 		Limits: limits, Window: c.Pace.Window, PiecesPerSec: c.Pace.PiecesPerSecond, PieceBurst: c.Pace.Burst,
-		BytesPerSecond: int(c.Pace.BytesPerSecond), RecentBytes: none(int(c.Queue.Recent)),
+		BytesPerSecond: int(c.Pace.BytesPerSecond), RecentBytes: max(int(c.Queue.Recent), 1),
 		Backoff: publish.Backoff{
 			First: c.Backoff.First.Std(), Longest: c.Backoff.Longest.Std(), Factor: c.Backoff.Factor,
 			Stable: max(c.Backoff.StableAfter.Std(), 1), Refused: c.Backoff.Refused.Std(),
