@@ -132,9 +132,13 @@ type Loop struct {
 	day       daylight
 	planned   time.Time // when the schedule was last looked at
 	tuneUntil time.Time
-	scores    pace // of telling the score
-	lives     pace // of live pictures
-	lampErr   string
+	refusals  struct {
+		since time.Time
+		lines int
+	}
+	scores  pace // of telling the score
+	lives   pace // of live pictures
+	lampErr string
 }
 
 // Stats is what health tells of the loop; all counts are since the start.

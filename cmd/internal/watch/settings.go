@@ -16,7 +16,11 @@ import (
 const (
 	tuneFor    = 10 * time.Minute       // how long `score` is told after `tune` got ON
 	scoreEvery = 500 * time.Millisecond // between two scores
-	planEvery  = 10 * time.Second       // between two looks at the schedule: the wall clock may jump
+	// maxCommand is more than any command has, in bytes; control refuses it.
+	maxCommand = 64 << 10
+	// refusalLines is how many refusals a minute get a line in the log.
+	refusalLines = 20
+	planEvery    = 10 * time.Second // between two looks at the schedule: the wall clock may jump
 )
 
 // command is a message on one of the topics that the camera listens to.
@@ -30,6 +34,9 @@ type command struct {
 // camera's: "armed/set", "capture". It never waits: what comes faster than the
 // loop can look at is refused, counted and told.
 func (l *Loop) Command(name string, payload []byte, retained bool) {
+	if len(payload) > maxCommand {
+		payload = payload[:maxCommand+1] // enough for the refusal to be the same
+	}
 	select {
 	case l.commands <- func() { l.command(command{name, payload, retained}) }:
 	default:
@@ -42,8 +49,15 @@ func (l *Loop) Command(name string, payload []byte, retained bool) {
 // command carries one out.
 func (l *Loop) command(c command) {
 	if err := l.carryOut(c); err != nil {
-		l.stats.rejected.Add(1)
-		l.log.Warn("command refused", "topic", c.name, "error", err)
+		n := l.stats.rejected.Add(1)
+		// A line for each, but not for each of a flood: the journal is the owner's.
+		now := l.clock()
+		if now.Sub(l.refusals.since) >= time.Minute {
+			l.refusals.since, l.refusals.lines = now, 0
+		}
+		if l.refusals.lines++; l.refusals.lines <= refusalLines {
+			l.log.Warn("command refused", "topic", c.name, "error", err, "refused", n)
+		}
 	}
 }
 

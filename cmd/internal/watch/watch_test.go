@@ -518,12 +518,21 @@ func TestSchedule(t *testing.T) {
 func TestFlood(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := setUp(t, nil, nil, nil)
+		var logged strings.Builder
+		b.log = slog.New(slog.NewTextHandler(&logged, nil))
 		for range 10000 {
 			b.Command("sensitivity/set", []byte(strings.Repeat("9", 1<<10)), false)
 		}
 		b.run(time.Second)
 		if s := b.Stats(); s.Rejected != 10000 {
 			t.Errorf("%d rejected, want all", s.Rejected)
+		}
+		for range 200 {
+			b.Command("capture", []byte(strings.Repeat("x", 1<<20)), false)
+			b.run(10 * time.Millisecond)
+		}
+		if n := strings.Count(logged.String(), "command refused"); n == 0 || n > 2*refusalLines {
+			t.Errorf("%d lines in the log, want at most %d a minute", n, refusalLines)
 		}
 		b.Command("sensitivity/set", []byte("60"), false)
 		b.run(time.Second)
