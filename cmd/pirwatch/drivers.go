@@ -239,21 +239,21 @@ func sensorOptions(c *configs.Config) pir.Options {
 	return o
 }
 
-// newLamp opens the configured output, or returns nil where there is none or it
-// cannot be had: a missing lamp must not keep the camera from watching.
+// newLamp opens the configured output. One that cannot be had now must not keep
+// the camera from watching: it is asked for again each time it is to change.
 func newLamp(c *configs.Config, log *slog.Logger) *lamp.Lamp {
 	if c.Lamp.Mode == "off" {
 		return nil
 	}
 	chip, err := pir.FindChip(c.Lamp.Chip)
+	var l *lamp.Lamp
 	if err == nil {
-		var l *lamp.Lamp
-		if l, err = lamp.Open(lamp.Options{Chip: chip, Line: c.Lamp.Line, ActiveLow: c.Lamp.ActiveLow}); err == nil {
-			return l
-		}
+		l, err = lamp.Open(lamp.Options{Chip: chip, Line: c.Lamp.Line, ActiveLow: c.Lamp.ActiveLow})
 	}
-	log.Error("the lamp stays dark", "error", err)
-	return nil
+	if err != nil {
+		log.Error("the lamp stays dark", "error", err)
+	}
+	return l
 }
 
 // sceneSensor is the scene's simulated PIR, speaking as a real one does.
