@@ -162,7 +162,7 @@ type NetCam struct {
 // Clip plays a file instead of a camera.
 type Clip struct {
 	Path string  `toml:"path"`
-	FPS  float64 `toml:"fps" range:"0..240"` // 0 = the file's own, or the camera's for a folder
+	FPS  float64 `toml:"fps" range:"0..240"` // 0 = the file's own, or 10 for a folder
 	Loop bool    `toml:"loop"`
 }
 

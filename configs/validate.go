@@ -272,6 +272,9 @@ func (v *validator) camera() {
 	if c.NetCam.PasswordFile != "" && c.NetCam.Username == "" {
 		v.bad("camera.netcam.username", "is empty, but there is a password_file")
 	}
+	if c.Driver == "off" && v.c.Live.Interval > 0 {
+		v.bad("live.interval", "%q needs a camera, but camera.driver is \"off\"; set it to \"0s\"", v.c.Live.Interval)
+	}
 	if c.Driver == "clip" && c.Clip.Path == "" {
 		v.bad("camera.clip.path", "is empty, but camera.driver is \"clip\"; name an AVI file or a folder of JPEGs")
 	}
@@ -281,6 +284,9 @@ func (v *validator) camera() {
 		}
 		if v.c.Live.Interval > 0 {
 			v.bad("live.interval", "%q needs a camera that always runs; set it to \"0s\", or camera.rpicam.mode = \"video\"", v.c.Live.Interval)
+		}
+		if v.c.Profiles.By == "brightness" {
+			v.bad("profiles.by", "\"brightness\" needs a camera that always runs; write \"sun\" or \"off\", or set camera.rpicam.mode = \"video\"")
 		}
 	}
 	if p := c.RPiCam.LensPosition; p != "" && p != "default" {
