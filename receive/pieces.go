@@ -245,8 +245,7 @@ type event struct {
 	Started time.Time `json:"started_at"`
 	PicIDs  []string  `json:"pic_ids"`
 	Queued  int       `json:"queued"`
-
-	Duration *float64 `json:"duration_s"` // 0 where the camera was killed during the event
+	Cover   string    `json:"cover"` // none where the camera was killed during the event
 }
 
 // summary takes an event's summary: the one that history tells once is kept;
@@ -265,7 +264,7 @@ func (r *Receiver) summary(name string, payload []byte, keep bool) {
 	if keep {
 		r.keep(kept{camera: name, id: e.ID, at: believe(e.Started, now), data: payload, summary: true})
 	}
-	if len(e.PicIDs) == 0 || e.Duration != nil && *e.Duration == 0 {
+	if len(e.PicIDs) == 0 || e.Cover == "" {
 		r.nameless(name, e, now)
 	} else {
 		r.close(name, e.ID)

@@ -166,7 +166,7 @@ func closed(event string, pictures, queued int) []byte {
 	for i := range pictures {
 		ids = append(ids, fmt.Sprintf("%s-%02d", event, i))
 	}
-	text, _ := json.Marshal(map[string]any{"phase": "closed", "event_id": event, "started_at": taken, "pic_ids": ids, "queued": queued})
+	text, _ := json.Marshal(map[string]any{"phase": "closed", "event_id": event, "started_at": taken, "pic_ids": ids, "queued": queued, "cover": event + "-00"})
 	return text
 }
 
@@ -467,7 +467,7 @@ func TestAnEventWhoseEndWasMissed(t *testing.T) {
 func TestASummaryWithoutNames(t *testing.T) {
 	for _, text := range []string{
 		`{"phase":"closed","event_id":"E","pic_ids":[],"queued":0}`,
-		`{"phase":"closed","event_id":"E","pic_ids":["E-01"],"queued":0,"duration_s":0}`,
+		`{"phase":"closed","event_id":"E","pic_ids":["E-01"],"queued":0,"cover":"","duration_s":2.7}`,
 	} {
 		dir := t.TempDir()
 		synctest.Test(t, func(t *testing.T) {
