@@ -87,7 +87,7 @@ func (u *untiring) Run(ctx context.Context, deliver func(capture.Frame)) error {
 }
 
 // Footage of hours goes through the whole daemon and a broker, and nothing grows:
-// 20,000 frames, or with PIRWATCH_LONG a million in ten thousand events.
+// 20,000 frames, or with PIRWATCH_LONG a million in thousands of events.
 func TestNothingGrows(t *testing.T) {
 	most := 20_000
 	if os.Getenv("PIRWATCH_LONG") != "" {

@@ -57,7 +57,7 @@ func crashKills(t *testing.T) (kills int, limit time.Duration) {
 	case os.Getenv("PIRWATCH_LONG") != "":
 		return 2000, 24 * time.Hour
 	}
-	return 200, 150 * time.Second
+	return 200, 2 * time.Minute
 }
 
 // The daemon is killed at random moments while the broker is paused, restarted
@@ -322,7 +322,7 @@ func (c *crash) resume() {
 // forget notes what the broker has acknowledged, and has just lost.
 func (c *crash) forget() {
 	pictures, _ := c.arrivals()
-	c.tap.forget(func(picID string) bool { return pictures[picID] != "" })
+	c.tap.forget(c.rng.IntN(4) > 0, func(picID string) bool { return pictures[picID] != "" })
 }
 
 // tell shows what is known of pictures that did not come.
@@ -332,16 +332,41 @@ func (c *crash) tell(missing []string) {
 	os.WriteFile(filepath.Join(os.TempDir(), "pirwatch-crash.log"), log, 0o600)
 	c.tap.mu.Lock()
 	defer c.tap.mu.Unlock()
+	told := map[string]bool{}
 	for _, id := range missing[:min(len(missing), 10)] {
 		p := c.tap.pics[id]
 		_, spooled := c.spooled[id]
 		c.t.Logf("%s: on disk %v; at the broker %+v; asked for %d times, answered %v", id, spooled, p, c.tap.asked[id], c.tap.answered[id])
+	}
+	for _, id := range missing[:min(len(missing), 10)] {
+		event := eventOf(id)
+		if told[event] {
+			continue
+		}
+		told[event] = true
 		for line := range strings.Lines(string(log)) {
-			if strings.Contains(line, eventOf(id)) {
+			if strings.Contains(line, event) {
 				c.t.Log(strings.TrimSpace(line))
 			}
 		}
+		for _, asked := range c.tap.requests {
+			if strings.Contains(asked, event) {
+				c.t.Log(asked)
+			}
+		}
+		found, _ := filepath.Glob(filepath.Join(c.received, "front", "*", event+"*"))
+		for _, path := range found {
+			info, err := os.Stat(path)
+			if err != nil {
+				continue
+			}
+			c.t.Logf("received %s at %v", filepath.Base(path), info.ModTime())
+			if text, err := os.ReadFile(path); err == nil && strings.HasSuffix(path, ".json") {
+				c.t.Logf("%s", text)
+			}
+		}
 	}
+	c.t.Logf("%d requests in all", len(c.tap.requests))
 }
 
 // arrivals reads the receiver's folder: pictures by name, and the events of

@@ -6,6 +6,7 @@ import (
 	"bufio"
 	"encoding/binary"
 	"encoding/json"
+	"fmt"
 	"io"
 	"net"
 	"strings"
@@ -24,8 +25,10 @@ type tap struct {
 	conns    map[net.Conn]bool
 	pics     map[string]*tapped
 	camera   *tappedLink // that has asked for commands
+	gate     bool        // no camera comes through before the receiver's session exists
 	heard    time.Time   // since when the receiver's session exists at the broker; zero: it does not
 	asked    map[string]int
+	requests []string // to send again, and their answers, in order
 	answered map[string]bool
 	all      sync.WaitGroup
 }
@@ -144,6 +147,8 @@ type piece struct {
 	Size  int    `json:"size"`
 	SHA   string `json:"sha256"`
 	OK    bool   `json:"ok"` // of resend/result
+
+	EventID string `json:"event_id"`
 }
 
 const (
@@ -177,6 +182,9 @@ func (l *tappedLink) up(kind, flags byte, body []byte) {
 	switch {
 	case kind == mqttConnect:
 		l.receiver = strings.Contains(string(body), "pirwatch-receive-")
+		if !l.receiver && l.gate && l.heard.IsZero() {
+			l.client.Close()
+		}
 	case kind == mqttPublish && len(body) > 2:
 		n := int(binary.BigEndian.Uint16(body))
 		if flags>>1&3 != 1 || len(body) < 4+n {
@@ -185,7 +193,7 @@ func (l *tappedLink) up(kind, flags byte, body []byte) {
 		topic, id := string(body[2:2+n]), binary.BigEndian.Uint16(body[2+n:])
 		delete(l.flying, id)
 		var c piece
-		if json.Unmarshal(body[4+n:], &c) != nil || c.PicID == "" {
+		if json.Unmarshal(body[4+n:], &c) != nil || c.PicID == "" && c.EventID == "" {
 			return
 		}
 		switch {
@@ -193,8 +201,14 @@ func (l *tappedLink) up(kind, flags byte, body []byte) {
 			l.flying[id] = c
 		case strings.HasSuffix(topic, "/resend"):
 			l.asked[c.PicID]++
-		case strings.HasSuffix(topic, "/resend/result") && c.OK:
-			l.answered[c.PicID] = true
+			l.requests = append(l.requests, fmt.Sprintf("%s asked: %s", time.Now().UTC().Format(time.TimeOnly), body[4+n:]))
+		case strings.HasSuffix(topic, "/resend/result"):
+			l.answered[c.PicID] = l.answered[c.PicID] || c.OK
+			l.requests = append(l.requests, fmt.Sprintf("%s answered: %s", time.Now().UTC().Format(time.TimeOnly), body[4+n:]))
+		case c.EventID != "":
+			if strings.HasSuffix(topic, "/history") || strings.HasSuffix(topic, "/last_event") {
+				l.requests = append(l.requests, fmt.Sprintf("%s %s: %s", time.Now().UTC().Format(time.TimeOnly), topic, body[4+n:]))
+			}
 		}
 	}
 }
@@ -235,10 +249,12 @@ func (l *tappedLink) down(kind, _ byte, body []byte) {
 }
 
 // forget notes that the broker is about to lose its store, and with it whatever
-// of what it acknowledged has not come through.
-func (p *tap) forget(arrived func(picID string) bool) {
+// of what it acknowledged has not come through. With gate the camera finds it
+// again only after the receiver.
+func (p *tap) forget(gate bool, arrived func(picID string) bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	p.gate = gate
 	p.heard = time.Time{}
 	for id, pic := range p.pics {
 		if !pic.bereft && !arrived(id) {
