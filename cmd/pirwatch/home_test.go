@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -15,14 +16,14 @@ func TestBirth(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := configs.Default()
 		h := newHome(c, true, true)
-		announced, repeated := 0, 0
+		var announced, repeated atomic.Int32
 		h.announce = func(topic string, payload []byte) {
 			if topic != h.camera.Topic() || len(payload) == 0 {
 				t.Errorf("announced %d bytes on %s", len(payload), topic)
 			}
-			announced++
+			announced.Add(1)
 		}
-		h.repeat = func() { repeated++ }
+		h.repeat = func() { repeated.Add(1) }
 		ctx, cancel := context.WithCancel(t.Context())
 		done := make(chan error)
 		go func() { done <- h.Run(ctx) }()
@@ -30,23 +31,23 @@ func TestBirth(t *testing.T) {
 		for _, step := range []struct {
 			payload  string
 			retained bool
-			want     int
+			want     int32
 		}{{"online", true, 0}, {"offline", false, 0}, {"online", false, 1}, {"online", false, 2}} {
-			before := repeated
+			before := repeated.Load()
 			born([]byte(step.payload), step.retained)
 			time.Sleep(999 * time.Millisecond)
 			synctest.Wait()
-			if repeated != before {
+			if repeated.Load() != before {
 				t.Errorf("%s: answered within a second", step.payload)
 			}
 			time.Sleep(10 * time.Second)
 			synctest.Wait()
-			if repeated != step.want {
-				t.Errorf("%s, retained %v: answered %d times, want %d", step.payload, step.retained, repeated, step.want)
+			if repeated.Load() != step.want {
+				t.Errorf("%s, retained %v: answered %d times, want %d", step.payload, step.retained, repeated.Load(), step.want)
 			}
 		}
-		if announced != 1 {
-			t.Errorf("announced %d times", announced)
+		if n := announced.Load(); n != 1 {
+			t.Errorf("announced %d times", n)
 		}
 		cancel()
 		if err := <-done; err != nil {

@@ -28,7 +28,7 @@ type Server struct {
 	Ready   func() []string // what is missing to do the work; empty = ready
 	Log     *slog.Logger
 
-	// Serving, if set, is told the address once it is listened on.
+	// Serving, if set, is told the address once all is listened on.
 	Serving func(net.Addr)
 }
 
@@ -62,9 +62,6 @@ func (s *Server) Run(ctx context.Context) error {
 			return fmt.Errorf("serve metrics on %s (metrics.listen): %w", s.Listen, err)
 		}
 		log.Info("metrics are served", "address", listeners[0].Addr().String())
-		if s.Serving != nil {
-			s.Serving(listeners[0].Addr())
-		}
 	}
 	if s.PProf != "" {
 		// A socket left by a killed run would be in the way; another program's file is not removed.
@@ -78,6 +75,9 @@ func (s *Server) Run(ctx context.Context) error {
 			return fmt.Errorf("serve profiles on %s (metrics.pprof): %w", s.PProf, err)
 		}
 		log.Info("profiles are served", "socket", s.PProf)
+	}
+	if s.Serving != nil && s.Listen != "" {
+		s.Serving(listeners[0].Addr())
 	}
 	for range listeners {
 		if err := <-errs; !errors.Is(err, http.ErrServerClosed) {
