@@ -329,7 +329,7 @@ func (c *crash) forget() {
 func (c *crash) tell(missing []string) {
 	c.t.Errorf("%d pictures that were safe never came: %v", len(missing), missing)
 	log, _ := os.ReadFile(c.log.Name())
-	os.WriteFile(filepath.Join(os.TempDir(), "pirwatch-crash.log"), log, 0o600)
+
 	c.tap.mu.Lock()
 	defer c.tap.mu.Unlock()
 	told := map[string]bool{}
