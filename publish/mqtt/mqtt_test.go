@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -18,7 +19,6 @@ import (
 	"github.com/coder/websocket"
 	"github.com/eclipse/paho.mqtt.golang/packets"
 	broker "github.com/mochi-mqtt/server/v2"
-	"github.com/mochi-mqtt/server/v2/listeners"
 	mochi "github.com/mochi-mqtt/server/v2/packets"
 )
 
@@ -55,23 +55,53 @@ func (*allowAll) OnConnectAuthenticate(*broker.Client, mochi.Packet) bool { retu
 func (*allowAll) OnACLCheck(*broker.Client, string, bool) bool { return true }
 
 // serve starts a broker in this process that listens for TCP and websockets.
+// Connections are accepted and closed here: mochi's own listeners can hang while
+// closing (mochi-mqtt/server issue 488).
 func serve(t *testing.T) (tcp, ws string) {
 	t.Helper()
 	s := broker.New(&broker.Options{InlineClient: true, Logger: slog.New(slog.DiscardHandler)})
 	s.AddHook(new(allowAll), nil)
-	l := listeners.NewTCP(listeners.Config{ID: "t", Address: "127.0.0.1:0"})
-	if err := s.AddListener(l); err != nil {
+	if err := s.Serve(); err != nil {
 		t.Fatal(err)
 	}
-	go s.Serve()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var mu sync.Mutex
+	var conns []net.Conn
+	var clients sync.WaitGroup
+	clients.Go(func() {
+		for {
+			c, err := l.Accept()
+			if err != nil {
+				return
+			}
+			mu.Lock()
+			conns = append(conns, c)
+			mu.Unlock()
+			clients.Go(func() { s.EstablishConnection("tcp", c) })
+		}
+	})
 	h := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		c, err := websocket.Accept(w, r, &websocket.AcceptOptions{Subprotocols: []string{"mqtt"}})
 		if err == nil {
 			s.EstablishConnection("ws", websocket.NetConn(context.Background(), c, websocket.MessageBinary))
 		}
 	}))
-	t.Cleanup(func() { s.Close(); h.Close() })
-	return l.Address(), strings.TrimPrefix(h.URL, "http://")
+	t.Cleanup(func() {
+		l.Close()
+		h.CloseClientConnections()
+		mu.Lock()
+		for _, c := range conns {
+			c.Close()
+		}
+		mu.Unlock()
+		clients.Wait()
+		s.Close()
+		h.Close()
+	})
+	return l.Addr().String(), strings.TrimPrefix(h.URL, "http://")
 }
 
 // inbox collects what a link receives.
@@ -158,6 +188,18 @@ func TestWill(t *testing.T) {
 	if err := watcher.Subscribe(t.Context(), map[string]byte{"status": 1}); err != nil {
 		t.Fatal(err)
 	}
+	told := func(want string) {
+		t.Helper()
+		m := in.next(t)
+		for m.Retained {
+			// mochi acknowledges a subscription before it looks for what is retained,
+			// and may find what was published since.
+			m = in.next(t)
+		}
+		if string(m.Payload) != want {
+			t.Errorf("status %q, want %q", m.Payload, want)
+		}
+	}
 	var raw net.Conn
 	o := Options{URL: tcp, ClientID: "camera", CleanSession: true, Will: &Will{"status", []byte("will"), 1, true},
 		Dial: func(ctx context.Context, network, addr string) (c net.Conn, err error) {
@@ -170,6 +212,8 @@ func TestWill(t *testing.T) {
 	if err := l.Err(); err != nil {
 		t.Errorf("after Close: %v", err)
 	}
+	// A broker orders the messages of one connection, not those of two.
+	told("bye")
 	l = connect(t, o, nil)
 	acked(t, l.Publish("status", []byte("hello"), 1, true))
 	raw.Close()
@@ -177,11 +221,8 @@ func TestWill(t *testing.T) {
 	if l.Err() == nil {
 		t.Error("a cut link has no error")
 	}
-	for _, want := range []string{"bye", "hello", "will"} {
-		if m := in.next(t); string(m.Payload) != want {
-			t.Errorf("status %q, want %q", m.Payload, want)
-		}
-	}
+	told("hello")
+	told("will")
 	if token := l.Publish("status", nil, 1, false); token.Error() == nil {
 		t.Error("published on a lost link")
 	}
