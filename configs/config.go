@@ -170,6 +170,7 @@ type Clip struct {
 type Scene struct {
 	VisitorEvery Duration `toml:"visitor_every" range:"1s..24h"`
 	DayLength    Duration `toml:"day_length" range:"10s..24h"`
+	Wind         float64  `toml:"wind" range:"0..3"`
 	Seed         int      `toml:"seed"`
 }
 
@@ -426,7 +427,7 @@ func Default() *Config {
 			V4L2:   V4L2{Format: "auto", Gain: -1, Focus: -1, PowerLine: "camera"},
 			NetCam: NetCam{Timeout: 10 * second},
 			Clip:   Clip{Loop: true},
-			Scene:  Scene{VisitorEvery: 20 * second, DayLength: 10 * minute, Seed: 1},
+			Scene:  Scene{VisitorEvery: 20 * second, DayLength: 10 * minute, Wind: 1, Seed: 1},
 		},
 		Burst: Burst{
 			Frames: 5, Interval: second / 2, Every: second,

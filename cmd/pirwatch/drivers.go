@@ -88,9 +88,13 @@ func rpicamOptions(c *configs.Config, args []string) rpicam.Options {
 }
 
 func sceneOptions(c *configs.Config) scene.Options {
+	wind := c.Camera.Scene.Wind
+	if wind == 0 {
+		wind = -1 // zero means the scene's own default there
+	}
 	return scene.Options{
 		Width: c.Camera.Width, Height: c.Camera.Height, FPS: c.Camera.FPS,
-		Seed: uint64(c.Camera.Scene.Seed), Day: c.Camera.Scene.DayLength.Std(), Every: c.Camera.Scene.VisitorEvery.Std(),
+		Seed: uint64(c.Camera.Scene.Seed), Day: c.Camera.Scene.DayLength.Std(), Every: c.Camera.Scene.VisitorEvery.Std(), Wind: wind,
 	}
 }
 

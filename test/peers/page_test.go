@@ -267,25 +267,31 @@ func TestPageDemo(t *testing.T) {
 }
 
 // TestPageDaemon: a mask drawn on the page of a daemon on a real Mosquitto
-// silences the scene, shows in a second browser, and survives a restart of the
-// daemon; a restart of the broker is healed.
+// silences the scene's tree and nothing else, shows in a second browser, and
+// survives a restart of the daemon; a restart of the broker is healed.
 func TestPageDaemon(t *testing.T) {
 	b := mosquitto(t)
 	page := fmt.Sprintf("127.0.0.1:%d", freePort(t))
 	camera := watch(t, b.addr, fmt.Sprintf(`
 [camera]
 driver = "scene"
+[camera.scene]
+visitor_every = "24h" # but for the first, who comes after 3 s
+wind = 3.0
 [sensor]
 driver = "off"
 [motion]
 trigger = "frames"
-hold_off = "2s"
-cooldown = "1s"
+hold_off = "1s"
+cooldown = "0s"
+[detector]
+background = "4s"
 [live]
 interval = "1s"
 [view]
 listen = %q
 `, page))
+	begun := time.Now()
 	await(t, "the page", 30*time.Second, func() bool {
 		conn, err := net.Dial("tcp", page)
 		if err == nil {
@@ -294,8 +300,14 @@ listen = %q
 		return err == nil
 	})
 	browse(t, "daemon", deeds{
-		"restart": func(json.RawMessage) any { camera.stop(); camera.start(t); return true },
-		"broker":  func(json.RawMessage) any { b.stop(); b.start(t); return true },
+		"begun": func(json.RawMessage) any { return begun },
+		"restart": func(json.RawMessage) any {
+			camera.stop()
+			begun = time.Now()
+			camera.start(t)
+			return begun
+		},
+		"broker": func(json.RawMessage) any { b.stop(); b.start(t); return true },
 	}, "http://"+page+"/")
 }
 
