@@ -58,10 +58,24 @@ type Frame struct {
 	// Width and Height are in pixels.
 	Width, Height int
 	Format        Format
-	// Data must not be changed once the frame is delivered: the receiver may
-	// keep it, and hands it on without a copy.
+	// Data must not be changed once the frame is delivered. Whoever keeps it
+	// beyond the call in which he got it says so by Keep, or holds the frame in
+	// a [Ring].
 	Data []byte
+	// Loan is what Data lies in, if it is a pool's; a ring gives it back.
+	Loan *Loan
 }
+
+// Keep makes Data the caller's to keep and to hand on without a copy, for as long
+// as he likes. It must be called before the frame leaves the ring that holds it.
+func (f Frame) Keep() {
+	if f.Loan != nil {
+		f.Loan.kept.Store(true)
+	}
+}
+
+// Drop gives back the memory of a frame that nobody was given.
+func (f Frame) Drop() { f.Loan.giveBack() }
 
 // Source is a camera driver. Run is one session with the camera: it opens it
 // and delivers frames, one call at a time and each soon after it was taken,

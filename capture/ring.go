@@ -7,7 +7,8 @@ import (
 
 // Ring remembers the newest frames, so that an event can begin with the
 // seconds before its trigger. It is bounded twice, by bytes and by age, and
-// may be used by several goroutines.
+// may be used by several goroutines. It gives the memory of dropped frames back to
+// their pool, but for those that somebody keeps ([Frame.Keep]).
 //
 // What a second costs is rate times picture size: with 100 kB a picture at
 // 1280x720 and 10 frames a second about 1 MB, with 200 kB at 1920x1080 about
@@ -21,6 +22,7 @@ type Ring struct {
 	head   int
 	bytes  int
 	short  uint64
+	spent  []*Loan // of what was dropped by the newest Add: its caller still uses the frame
 }
 
 // NewRing returns an empty ring that keeps at most maxBytes bytes of pictures
@@ -30,10 +32,15 @@ func NewRing(maxBytes int, maxAge time.Duration) *Ring {
 }
 
 // Add appends the newest frame and drops what no longer fits. A frame that is
-// larger than the whole ring empties it and is not kept.
+// larger than the whole ring empties it and is not kept. What is dropped stays
+// as it is until the next Add.
 func (r *Ring) Add(f Frame) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	for _, l := range r.spent {
+		l.giveBack()
+	}
+	r.spent = r.spent[:0]
 	r.frames = append(r.frames, f)
 	r.bytes += len(f.Data)
 	for r.head < len(r.frames) && f.At.Sub(r.frames[r.head].At) > r.maxAge {
@@ -57,12 +64,15 @@ func (r *Ring) Add(f Frame) {
 // drop forgets the oldest frame.
 func (r *Ring) drop() {
 	r.bytes -= len(r.frames[r.head].Data)
+	if l := r.frames[r.head].Loan; l != nil {
+		r.spent = append(r.spent, l)
+	}
 	r.frames[r.head] = Frame{}
 	r.head++
 }
 
 // Since returns the frames taken at t or later, oldest first. The slice is the
-// caller's, the pictures in it are shared.
+// caller's, the pictures in it are shared and kept.
 func (r *Ring) Since(t time.Time) []Frame {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -70,6 +80,9 @@ func (r *Ring) Since(t time.Time) []Frame {
 	i := len(kept)
 	for i > 0 && !kept[i-1].At.Before(t) {
 		i--
+	}
+	for _, f := range kept[i:] {
+		f.Keep()
 	}
 	return append([]Frame(nil), kept[i:]...)
 }
@@ -81,7 +94,9 @@ func (r *Ring) Newest() (Frame, bool) {
 	if r.head == len(r.frames) {
 		return Frame{}, false
 	}
-	return r.frames[len(r.frames)-1], true
+	f := r.frames[len(r.frames)-1]
+	f.Keep()
+	return f, true
 }
 
 // Clear forgets every frame: while pictures must not be kept, for privacy or

@@ -89,3 +89,79 @@ func BenchmarkRing(b *testing.B) {
 		r.Add(f)
 	}
 }
+
+// A ring gives back the memory of what it drops, at the next Add at the earliest,
+// but not what somebody keeps, and nothing twice.
+func TestRingGivesMemoryBack(t *testing.T) {
+	var p Pool
+	r := NewRing(1000, 200*time.Millisecond)
+	add := func(i, size int) Frame {
+		f := Frame{At: t0.Add(time.Duration(i) * 100 * time.Millisecond), Loan: p.Lend(size)}
+		f.Data = f.Loan.Bytes
+		r.Add(f)
+		return f
+	}
+	owns := func(l *Loan, f Frame) bool { return &l.Bytes[:1][0] == &f.Data[:1][0] }
+	var all []Frame
+	for i := range 5 {
+		all = append(all, add(i, 100)) // the ring holds three; 1 is dropped, 0 given back
+	}
+	l := p.Lend(100)
+	if !owns(l, all[0]) {
+		t.Error("the oldest frame's memory is not used again")
+	}
+	if l := p.Lend(100); owns(l, all[0]) || owns(l, all[1]) {
+		t.Error("memory was lent twice, or before the next Add")
+	}
+	all[2].Keep()
+	r.Since(t0.Add(400 * time.Millisecond)) // keeps 4
+	for i := 5; i < 9; i++ {
+		all = append(all, add(i, 100))
+	}
+	for _, f := range p.free {
+		if owns(f, all[2]) || owns(f, all[4]) {
+			t.Error("memory that is kept was given back")
+		}
+	}
+	big := add(9, 2000) // no room for it
+	for _, f := range p.free {
+		if owns(f, big) {
+			t.Error("the caller of Add still uses the frame")
+		}
+	}
+	add(10, 100)
+	if l := p.Lend(1500); !owns(l, big) {
+		t.Error("the memory of what had no room is lost")
+	}
+	big.Drop()
+	big.Drop()
+	if a, b := p.Lend(2000), p.Lend(2000); owns(a, big) == owns(b, big) {
+		t.Error("dropped twice, memory is lent twice or not at all")
+	}
+}
+
+// Memory that does not suit the pictures any more is given up.
+func TestPoolFollowsTheSize(t *testing.T) {
+	var p Pool
+	for _, size := range []int{100_000, 10_000, 100_000} {
+		for range 10 {
+			var l [8]*Loan
+			for i := range l {
+				l[i] = p.Lend(size)
+				if c := cap(l[i].Bytes); c < size || c > 2*size {
+					t.Fatalf("%d bytes are lent for %d", c, size)
+				}
+			}
+			for _, l := range l {
+				l.giveBack()
+			}
+		}
+		if len(p.free) > spares {
+			t.Errorf("%d loans wait", len(p.free))
+		}
+	}
+	f := Frame{}
+	if n := testing.AllocsPerRun(100, func() { f.Loan = p.Lend(100_000); f.Drop() }); n != 0 {
+		t.Errorf("%v allocations a picture", n)
+	}
+}

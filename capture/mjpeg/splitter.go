@@ -21,6 +21,10 @@ const (
 // entropy-coded data by T.81 B.1.1.5 (stuffed zeros, RSTn). Bytes that belong to
 // no picture, and pictures that break off, are skipped and counted.
 type Splitter struct {
+	// Memory, if set, returns the memory for a picture of n bytes; else each has
+	// its own.
+	Memory func(n int) []byte
+
 	r   io.Reader
 	max int
 	err error // what the reader ended with, told once the buffer is used up
@@ -50,14 +54,14 @@ func (s *Splitter) Skipped() uint64 { return s.skipped }
 // malformed, or larger than the limit.
 func (s *Splitter) Broken() uint64 { return s.broken }
 
-// Next returns the next picture, SOI to EOI, in a slice of its own. It returns
+// Next returns the next picture, SOI to EOI, in a slice of its own or Memory's. It returns
 // as soon as the EOI has been read. At the end of the stream it returns io.EOF
 // (a last, partial picture counts as broken), or the reader's own error.
 func (s *Splitter) Next() ([]byte, error) {
 	for {
 		n, ok := s.scan()
 		if ok {
-			pic := bytes.Clone(s.buf[:n])
+			pic := s.copy(n)
 			s.drop(n)
 			return pic, nil
 		}
@@ -77,8 +81,19 @@ func (s *Splitter) Next() ([]byte, error) {
 	}
 }
 
+func (s *Splitter) copy(n int) []byte {
+	if s.Memory == nil {
+		return bytes.Clone(s.buf[:n])
+	}
+	pic := s.Memory(n)
+	return pic[:copy(pic, s.buf[:n])]
+}
+
 func (s *Splitter) read() {
 	have := len(s.buf)
+	if have == 0 { // the same memory for every picture is in the cache
+		s.buf = s.store[:0]
+	}
 	if cap(s.buf)-have < chunk {
 		if cap(s.store) < have+chunk {
 			s.store = make([]byte, min(2*(have+chunk), max(s.max, have)+2*chunk))

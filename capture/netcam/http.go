@@ -13,7 +13,7 @@ import (
 	"time"
 
 	"pirwatch/capture"
-	"pirwatch/capture/mjpeg"
+	"pirwatch/capture/quiet"
 )
 
 // runHTTP is one session with an HTTP camera. The splitter finds the pictures
@@ -22,15 +22,21 @@ import (
 func (s *Source) runHTTP(ctx context.Context, deliver func(capture.Frame)) error {
 	dialer := &net.Dialer{Timeout: s.o.Timeout}
 	transport := &http.Transport{
-		Proxy:                  http.ProxyFromEnvironment,
-		DialContext:            dialer.DialContext,
+		Proxy: http.ProxyFromEnvironment,
+		DialContext: func(ctx context.Context, network, addr string) (net.Conn, error) {
+			c, err := dialer.DialContext(ctx, network, addr)
+			if err != nil {
+				return nil, err
+			}
+			return quiet.Conn(c), nil
+		},
 		TLSClientConfig:        s.o.TLS,
 		TLSHandshakeTimeout:    s.o.Timeout,
 		ResponseHeaderTimeout:  s.o.Timeout,
 		MaxResponseHeaderBytes: 64 << 10,
 		DisableCompression:     true,
 		MaxIdleConns:           1,
-		ReadBufferSize:         32 << 10, // a frame in a few reads
+		ReadBufferSize:         64 << 10, // a frame in a few reads
 	}
 	defer transport.CloseIdleConnections()
 	client := &http.Client{Transport: transport}
@@ -69,10 +75,10 @@ func (s *Source) fetch(ctx context.Context, client *http.Client, deliver func(ca
 		return false, err
 	}
 	body := &counted{r: resp.Body}
-	pictures := mjpeg.NewSplitter(body, maxFrame)
+	pictures := s.feed(body)
 	pace := newPacer(s.o.FPS)
 	for {
-		jpeg, err := pictures.Next()
+		f, err := pictures.frame()
 		if err != nil {
 			if err = why(ctx, err); !errors.Is(err, io.EOF) || !stream {
 				return stream, fmt.Errorf("%w (%d bytes came, %d of them of no picture)", noEOF(err), body.n, pictures.Skipped())
@@ -83,8 +89,10 @@ func (s *Source) fetch(ctx context.Context, client *http.Client, deliver func(ca
 			return stream, why(ctx, ctx.Err())
 		}
 		patience.pause() // the receiver's time is not the camera's
-		if f := frame(jpeg); !stream || pace.takes(f.At) {
+		if !stream || pace.takes(f.At) {
 			deliver(f)
+		} else {
+			f.Drop()
 		}
 		patience.got()
 		if !stream {

@@ -7,6 +7,7 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"net/url"
 	"strings"
@@ -54,6 +55,7 @@ type Source struct {
 	redact *strings.Replacer
 	log    *slog.Logger
 	grace  time.Duration // for ffmpeg, to end after it was asked to
+	pool   capture.Pool
 }
 
 // New returns a source for the camera; nothing is asked of it before Run.
@@ -220,12 +222,33 @@ func (p *pacer) takes(now time.Time) bool {
 	return true
 }
 
-// frame makes one of a picture's bytes. What has no readable size is delivered
+// feed finds the frames in what a camera sends.
+type feed struct {
+	*mjpeg.Splitter
+	loan *capture.Loan // of the newest
+}
+
+func (s *Source) feed(r io.Reader) *feed {
+	p := &feed{Splitter: mjpeg.NewSplitter(r, maxFrame)}
+	p.Memory = func(n int) []byte {
+		p.loan = s.pool.Lend(n)
+		return p.loan.Bytes
+	}
+	return p
+}
+
+// frame returns the next one. What has no readable size is delivered
 // nevertheless: the camera's supervisor refuses and counts it.
-func frame(jpeg []byte) capture.Frame {
+func (p *feed) frame() (capture.Frame, error) {
+	jpeg, err := p.Next()
+	if err != nil {
+		return capture.Frame{}, err
+	}
 	w, h, err := mjpeg.Size(jpeg)
 	if err != nil {
 		w, h = 0, 0
 	}
-	return capture.Frame{At: time.Now(), Width: w, Height: h, Format: capture.JPEG, Data: mjpeg.WithTables(jpeg)}
+	return capture.Frame{
+		At: time.Now(), Width: w, Height: h, Format: capture.JPEG, Data: mjpeg.WithTables(jpeg), Loan: p.loan,
+	}, nil
 }

@@ -11,7 +11,7 @@ import (
 	"time"
 
 	"pirwatch/capture"
-	"pirwatch/capture/mjpeg"
+	"pirwatch/capture/quiet"
 )
 
 // keyFrame is the longest wait for an RTSP stream's first picture: a decoder
@@ -38,9 +38,9 @@ func (s *Source) runRTSP(ctx context.Context, deliver func(capture.Frame)) error
 			s.log.Debug("ffmpeg", "says", line)
 		},
 		read: func(out io.Reader) error {
-			pictures := mjpeg.NewSplitter(out, maxFrame)
+			pictures := s.feed(quiet.Reader(out))
 			for {
-				jpeg, err := pictures.Next()
+				f, err := pictures.frame()
 				if err != nil {
 					return err
 				}
@@ -48,7 +48,7 @@ func (s *Source) runRTSP(ctx context.Context, deliver func(capture.Frame)) error
 					return ctx.Err()
 				}
 				patience.pause() // the receiver's time is not the camera's
-				deliver(frame(jpeg))
+				deliver(f)
 				patience.got()
 			}
 		},

@@ -120,7 +120,7 @@ func exitText(err error) string {
 	return err.Error()
 }
 
-func quiet(log *slog.Logger) *slog.Logger {
+func orDiscard(log *slog.Logger) *slog.Logger {
 	if log == nil {
 		return slog.New(slog.DiscardHandler)
 	}

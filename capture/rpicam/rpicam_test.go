@@ -424,7 +424,7 @@ func open(t *testing.T) int {
 }
 
 func TestDiagnosisCutsLongLines(t *testing.T) {
-	d := &diagnosis{log: quiet(nil), known: len(faults)}
+	d := &diagnosis{log: orDiscard(nil), known: len(faults)}
 	d.read(io.MultiReader(strings.NewReader(strings.Repeat("x", 5*maxLine)), strings.NewReader("\nERROR: short\n")))
 	if d.last != "ERROR: short" {
 		t.Errorf("last line %q", d.last)

@@ -13,6 +13,7 @@ import (
 
 	"pirwatch/capture"
 	"pirwatch/capture/mjpeg"
+	"pirwatch/capture/quiet"
 )
 
 // Source is a Pi camera whose pictures come all the time, from one child process.
@@ -27,7 +28,7 @@ type Source struct {
 
 // New makes a source; nothing is started before Run. A nil log discards.
 func New(o Options, log *slog.Logger) *Source {
-	return &Source{o: o, log: quiet(log), changed: make(chan struct{})}
+	return &Source{o: o, log: orDiscard(log), changed: make(chan struct{})}
 }
 
 // Set gives the camera other options (those for the night, say). A session under
@@ -110,7 +111,13 @@ func watch(ctx context.Context, path string, args []string, o Options, log *slog
 		}
 	})
 
-	s := mjpeg.NewSplitter(c.out, o.maxFrame())
+	s := mjpeg.NewSplitter(quiet.Reader(c.out), o.maxFrame())
+	var pool capture.Pool
+	var loan *capture.Loan
+	s.Memory = func(n int) []byte {
+		loan = pool.Lend(n)
+		return loan.Bytes
+	}
 	frames := 0
 	for {
 		jpeg, err := s.Next()
@@ -123,7 +130,7 @@ func watch(ctx context.Context, path string, args []string, o Options, log *slog
 			continue
 		}
 		frames++
-		deliver(capture.Frame{At: at, Width: w, Height: h, Format: capture.JPEG, Data: jpeg})
+		deliver(capture.Frame{At: at, Width: w, Height: h, Format: capture.JPEG, Data: jpeg, Loan: loan})
 	}
 	end() // a program that closed its output but lives on
 	<-c.exited

@@ -23,7 +23,7 @@ type Still struct {
 }
 
 // NewStill opens nothing. A nil log discards.
-func NewStill(o Options, log *slog.Logger) *Still { return &Still{o: o, log: quiet(log)} }
+func NewStill(o Options, log *slog.Logger) *Still { return &Still{o: o, log: orDiscard(log)} }
 
 // shotLimit is for one picture, or for the first of several.
 const shotLimit = 20 * time.Second

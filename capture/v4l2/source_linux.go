@@ -25,6 +25,7 @@ type Source struct {
 	log  *slog.Logger
 	open func(path string) (device, error)
 	list func() []Camera
+	pool capture.Pool
 
 	mu       sync.Mutex
 	controls map[string]int
@@ -178,7 +179,7 @@ func (s *Source) stream(ctx context.Context, d device, path string, g geometry, 
 		var f capture.Frame
 		ok := now.Sub(first) >= settle && s.due(now, &next)
 		if ok {
-			f, ok = frame(buf, g, now)
+			f, ok = frame(buf, g, now, &s.pool)
 		}
 		// The buffer is the driver's again from here on; f has a copy.
 		if err := d.ReleaseFrame(index); err != nil {
@@ -222,7 +223,7 @@ func (s *Source) due(now time.Time, next *time.Time) bool {
 }
 
 // frame copies a driver's buffer; false for what is no whole picture.
-func frame(buf []byte, g geometry, at time.Time) (capture.Frame, bool) {
+func frame(buf []byte, g geometry, at time.Time, pool *capture.Pool) (capture.Frame, bool) {
 	f := capture.Frame{At: at, Width: g.width, Height: g.height}
 	switch format(g.format) {
 	case "mjpeg":
@@ -233,23 +234,28 @@ func frame(buf []byte, g geometry, at time.Time) (capture.Frame, bool) {
 		}
 		buf = buf[:end+2]
 		if f.Data = mjpeg.WithTables(buf); &f.Data[0] == &buf[0] {
-			f.Data = bytes.Clone(buf)
+			f.Loan = pool.Lend(len(buf))
+			f.Data = f.Loan.Bytes[:copy(f.Loan.Bytes, buf)]
 		}
 		return f, true
 	case "yuyv":
 		f.Format = capture.YUYV
-		f.Data = rows(raw(f), buf, g.stride, (g.width+1)/2*4, g.height)
+		f.Loan = pool.Lend(f.Format.Size(f.Width, f.Height))
+		f.Data = rows(f.Loan.Bytes[:0], buf, g.stride, (g.width+1)/2*4, g.height)
 	case "nv12":
 		f.Format = capture.NV12
-		f.Data = rows(raw(f), buf, g.stride, g.width, g.height)
+		f.Loan = pool.Lend(f.Format.Size(f.Width, f.Height))
+		f.Data = rows(f.Loan.Bytes[:0], buf, g.stride, g.width, g.height)
 		if skip := max(g.stride, g.width) * g.height; f.Data != nil && len(buf) > skip {
 			f.Data = rows(f.Data, buf[skip:], g.stride, (g.width+1)/2*2, (g.height+1)/2)
 		}
 	}
-	return f, f.Data != nil && len(f.Data) == f.Format.Size(f.Width, f.Height)
+	if len(f.Data) != f.Format.Size(f.Width, f.Height) {
+		f.Drop()
+		return f, false
+	}
+	return f, true
 }
-
-func raw(f capture.Frame) []byte { return make([]byte, 0, f.Format.Size(f.Width, f.Height)) }
 
 // rows appends n rows of width bytes that lie stride apart in src; nil where src is too short.
 func rows(dst, src []byte, stride, width, n int) []byte {

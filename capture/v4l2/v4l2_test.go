@@ -199,7 +199,7 @@ func TestRawFormats(t *testing.T) {
 		{"YUYV", capture.YUYV, 8, 4, 2, "yuyvyuyvYUYVYUY", ""},
 	} {
 		g := geometry{fourCC(c.has), c.w, c.h, c.stride}
-		f, ok := frame([]byte(c.sent), g, time.Now())
+		f, ok := frame([]byte(c.sent), g, time.Now(), new(capture.Pool))
 		if ok != (c.want != "") || ok && (string(f.Data) != c.want || f.Format != c.format) {
 			t.Errorf("%s, stride %d: %v %q, want %q", c.has, c.stride, ok, f.Data, c.want)
 		}

@@ -87,19 +87,22 @@ func (r *record) got(without ...string) []string {
 func (r *record) has(line string) bool { return slices.Contains(r.got(), line) }
 
 // ticker is a camera of ten frames a second; each has its number, counted from
-// the test's start, in its first bytes.
+// the test's start, in its first bytes. Its memory is a pool's: a picture that is
+// kept without a word shows a later one's number.
 type ticker struct{ fail error }
 
 const frameEvery = 100 * time.Millisecond
 
 func (c ticker) Run(ctx context.Context, deliver func(capture.Frame)) error {
+	var pool capture.Pool
 	for i := 0; ; i++ {
 		if c.fail != nil && i == 30 {
 			return c.fail
 		}
-		data := make([]byte, 160*120*2)
-		copy(data, fmt.Sprintf("%04d", i))
-		deliver(capture.Frame{At: time.Now(), Width: 160, Height: 120, Format: capture.YUYV, Data: data})
+		loan := pool.Lend(160 * 120 * 2)
+		clear(loan.Bytes)
+		copy(loan.Bytes, fmt.Sprintf("%04d", i))
+		deliver(capture.Frame{At: time.Now(), Width: 160, Height: 120, Format: capture.YUYV, Data: loan.Bytes, Loan: loan})
 		select {
 		case <-ctx.Done():
 			return nil
@@ -243,6 +246,38 @@ func TestOneEvent(t *testing.T) {
 			t.Errorf("%d pictures in the album, want 8", got)
 		}
 	})
+}
+
+// A picture that waits in the darkroom stays what it was, though the ring has
+// long dropped it, or never had it, and its camera uses memory again.
+func TestPicturesOutliveTheRing(t *testing.T) {
+	for _, ring := range []struct {
+		bytes int
+		age   time.Duration
+		pre   []string // of the pre-roll
+	}{
+		{16 << 20, 300 * time.Millisecond, []string{"48", "49"}},
+		{1, time.Second, nil},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			b := setUp(t, script{{5050 * time.Millisecond, true}, {6050 * time.Millisecond, false}}, nil, func(o *Options, p *Parts) {
+				o.RingBytes, o.RingTime, o.Live = ring.bytes, ring.age, time.Minute
+				p.NewDeveloper = func(control.Masks, bool) (Developer, error) { return lab{takes: 1500 * time.Millisecond}, nil }
+			})
+			b.run(40 * time.Second)
+			b.stop()
+			n := 0
+			for _, number := range append(ring.pre, "51", "55", "60", "70", "80", "90") {
+				line := fmt.Sprintf("picture E1-%02d #%s/0", n, number)
+				if n++; !b.rec.has(line) {
+					t.Errorf("ring of %d bytes and %v: no %q among %q", ring.bytes, ring.age, line, b.rec.got("album", "armed"))
+				}
+			}
+			if !b.rec.has("send live #0/0") {
+				t.Error("the live picture is another one")
+			}
+		})
+	}
 }
 
 // What the frames show makes score, box and cover.
