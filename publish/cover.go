@@ -14,18 +14,9 @@ func (p *Publisher) Cover(eventID string, taken time.Time, jpeg []byte) {
 	if p.o.Wire == Watson {
 		return // no whole images
 	}
-	small, scaled := jpeg, false
-	if most := p.coverLimit(); most > 0 && len(jpeg) > most {
-		if p.o.Shrink == nil {
-			p.log.Warn("cover larger than the broker's largest packet, not published", "event_id", eventID, "bytes", len(jpeg), "limit", most)
-			return
-		}
-		var err error
-		if small, err = p.o.Shrink(jpeg, most); err != nil || len(small) > most {
-			p.log.Warn("cover cannot be made small enough for the broker", "event_id", eventID, "bytes", len(jpeg), "limit", most, "error", err)
-			return
-		}
-		scaled = true
+	messages, scaled := p.coverMessages(eventID, jpeg)
+	if messages == nil {
+		return
 	}
 	p.mu.Lock()
 	r, shown := p.book.byID[eventID], p.book.byID[p.imageOf]
@@ -37,15 +28,36 @@ func (p *Publisher) Cover(eventID string, taken time.Time, jpeg []byte) {
 	if r != nil {
 		r.scaled = scaled
 	}
-	p.out.set(p.message("image", small, true))
-	if p.o.Base64 {
-		p.out.set(p.message("image/base64", base64.StdEncoding.AppendEncode(nil, small), true))
-	}
-	if p.o.DataURI {
-		p.out.set(p.message("image/datauri", base64.StdEncoding.AppendEncode([]byte(dataURI), small), true))
+	for _, m := range messages {
+		p.out.set(m)
 	}
 	p.mu.Unlock()
 	p.wakeUp()
+}
+
+// coverMessages makes a cover's messages, in every form that is configured; none
+// where it cannot be made small enough.
+func (p *Publisher) coverMessages(eventID string, jpeg []byte) (messages []*message, scaled bool) {
+	if most := p.coverLimit(); most > 0 && len(jpeg) > most {
+		if p.o.Shrink == nil {
+			p.log.Warn("cover larger than the broker's largest packet, not published", "event_id", eventID, "bytes", len(jpeg), "limit", most)
+			return nil, false
+		}
+		small, err := p.o.Shrink(jpeg, most)
+		if err != nil || len(small) > most {
+			p.log.Warn("cover cannot be made small enough for the broker", "event_id", eventID, "bytes", len(jpeg), "limit", most, "error", err)
+			return nil, false
+		}
+		jpeg, scaled = small, true
+	}
+	messages = append(messages, p.message("image", jpeg, true))
+	if p.o.Base64 {
+		messages = append(messages, p.message("image/base64", base64.StdEncoding.AppendEncode(nil, jpeg), true))
+	}
+	if p.o.DataURI {
+		messages = append(messages, p.message("image/datauri", base64.StdEncoding.AppendEncode([]byte(dataURI), jpeg), true))
+	}
+	return messages, scaled
 }
 
 // older tells whether event a was opened before event b.

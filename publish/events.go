@@ -106,6 +106,11 @@ type summary struct {
 
 // summaryOf returns the JSON summary of a record. Called with mu held.
 func (p *Publisher) summaryOf(r *record) []byte {
+	out, _ := json.Marshal(p.summarize(r)) // plain fields marshal
+	return out
+}
+
+func (p *Publisher) summarize(r *record) summary {
 	start, synced := p.date(r.start)
 	s := summary{Phase: "open", EventID: r.id, StartedAt: wireTime(start), Trigger: r.trigger, Score: roundScore(r.score),
 		Frames: r.frames, Published: r.published, Queued: r.queued(), Dropped: r.dropped, Suppressed: r.suppressed,
@@ -122,8 +127,7 @@ func (p *Publisher) summaryOf(r *record) []byte {
 		s.Phase, s.EndedAt = "closed", &text
 		s.DurationS = math.Round(max(0, end.Sub(start).Seconds())*1000) / 1000
 	}
-	out, _ := json.Marshal(s) // plain fields marshal
-	return out
+	return s
 }
 
 // tell publishes last_event anew where the newest event has changed. Called
@@ -142,7 +146,7 @@ func (p *Publisher) Open(e Event) {
 	p.mu.Lock()
 	r := p.record(e.ID)
 	p.fill(r, e)
-	p.book.newest = r
+	p.book.newest, p.began = r, true
 	p.tell(r, true)
 	p.mu.Unlock()
 	p.wakeUp()

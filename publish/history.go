@@ -114,10 +114,11 @@ func (p *Publisher) takeUp(r *record) {
 func (p *Publisher) adopt(m mqtt.Message) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.adopted {
+	if p.heard == nil {
 		return
 	}
-	p.adopted, p.enough = true, true
+	close(p.heard)
+	p.heard = nil
 	defer p.wakeUp()
 	var s summary
 	if err := json.Unmarshal(m.Payload, &s); err != nil || !m.Retained || s.EventID == "" || len(s.EventID) > queue.MaxID || p.book.newest != nil {

@@ -51,6 +51,14 @@ func (o *outbox) set(m *message) {
 	o.pending = append(o.pending, m)
 }
 
+// hold is set for a state that the broker has: it is published when it may have
+// been lost, after a reconnect.
+func (o *outbox) hold(m *message) {
+	o.seq++
+	m.seq, m.state = o.seq, true
+	o.states[m.topic] = m
+}
+
 // add queues an event message.
 func (o *outbox) add(m *message) {
 	o.seq++

@@ -54,6 +54,11 @@ type Options struct {
 	Shrink func(jpeg []byte, max int) ([]byte, error)
 	// Lookup finds a picture in the archive, to answer resend.
 	Lookup func(picID string) (jpeg []byte, taken time.Time, ok bool)
+	// Archived lists the events of the archive that started in [from, to), newest
+	// first, at most so many: to answer recall, and to restore what a broker lost.
+	Archived func(from, to time.Time, most int) []ArchivedEvent
+	// LongestEvent is how long before a span an event may have begun that ended in it.
+	LongestEvent time.Duration
 	// OnCommand is told of commands: armed/set, trigger/set, cooldown/set,
 	// sensitivity/set, masks/set, capture and tune. It must not block.
 	OnCommand func(name string, payload []byte, retained bool)
@@ -149,8 +154,10 @@ type Publisher struct {
 	pace   *pacer
 	memory memory // of transfers, from one connection to the next
 
-	wake    chan struct{} // something to send, beside the queue
-	resends chan resendCommand
+	wake     chan struct{} // something to send, beside the queue
+	resends  chan resendCommand
+	recalls  chan recallCommand
+	restores chan struct{}
 
 	mu       sync.Mutex
 	out      outbox
@@ -159,11 +166,11 @@ type Publisher struct {
 	jobs     []*job // resends to do
 	status   Health
 	online   bool
-	fresh    bool   // a picture came: it may go before what is under way
-	adopting int    // links on which it was asked for
-	adopted  bool   // last_event of the run before was looked at
-	enough   bool   // it need not be listened to any more
-	retained string // the event it is about
+	fresh    bool          // a picture came: it may go before what is under way
+	began    bool          // an event, in this run
+	heard    chan struct{} // closed when the retained last_event has come; nil: it is not waited for
+	retained string        // the event it is about
+	settled  bool          // what the broker has retained is known, and put right
 	supp     time.Time
 	imageOf  string // event of the cover published last
 	counters struct{ resends, expired, fresh uint64 }
@@ -178,15 +185,17 @@ func New(o Options, q *queue.Queue, dial Dialer, log *slog.Logger) *Publisher {
 	}
 	p := &Publisher{
 		o: o, q: q, dial: dial, log: log, clock: o.Clock,
-		format:  chunk.Format{Size: o.ChunkSize, Envelope: o.Envelope, Recipe: o.Wire != Standard},
-		run:     fmt.Sprintf("%08x", rand.Uint32()),
-		pace:    newPacer(o),
-		memory:  newMemory(),
-		wake:    make(chan struct{}, 1),
-		resends: make(chan resendCommand, maxJobs),
-		out:     newOutbox(),
-		book:    newBook(),
-		recent:  recent{max: o.RecentBytes},
+		format:   chunk.Format{Size: o.ChunkSize, Envelope: o.Envelope, Recipe: o.Wire != Standard},
+		run:      fmt.Sprintf("%08x", rand.Uint32()),
+		pace:     newPacer(o),
+		memory:   newMemory(),
+		wake:     make(chan struct{}, 1),
+		resends:  make(chan resendCommand, maxJobs),
+		recalls:  make(chan recallCommand, maxRecalls),
+		restores: make(chan struct{}, 1),
+		out:      newOutbox(),
+		book:     newBook(),
+		recent:   recent{max: o.RecentBytes},
 	}
 	if p.clock == nil {
 		p.clock = rightClock{}
@@ -203,6 +212,7 @@ func New(o Options, q *queue.Queue, dial Dialer, log *slog.Logger) *Publisher {
 func (p *Publisher) Run(ctx context.Context) error {
 	var answering sync.WaitGroup
 	answering.Go(func() { p.answerResends(ctx) })
+	answering.Go(func() { p.readArchive(ctx) })
 	defer answering.Wait()
 	tries := retries{o: p.o.Backoff}
 	for ctx.Err() == nil {
@@ -282,30 +292,40 @@ func (p *Publisher) incoming(m mqtt.Message) {
 		p.log.Debug("message on a topic that is no command", "topic", m.Topic)
 	case name == "resend":
 		p.resend(payload, m.Retained)
+	case name == "recall":
+		if p.o.Wire == Standard { // else a picture that is sent again has another name
+			p.recall(payload, m.Retained)
+		}
 	case p.o.OnCommand != nil:
 		p.o.OnCommand(name, payload, m.Retained)
 	}
 }
 
-// subscriptions are the topics that a link needs.
-func (p *Publisher) subscriptions() map[string]byte {
-	filters := map[string]byte{}
+// subscriptions are the topics that a link needs, and a channel that is closed
+// when what the broker has retained has come; nil where it is not waited for.
+func (p *Publisher) subscriptions() (filters map[string]byte, heard <-chan struct{}) {
+	filters = map[string]byte{}
 	for topic := range p.o.OnMessage {
 		filters[topic] = p.o.Limits.qos()
 	}
 	if p.o.Wire == Watson {
 		filters["iot-2/cmd/+/fmt/json"] = p.o.Limits.qos()
-		return filters
+		return filters, nil
 	}
 	for _, name := range []string{"+/set", "capture", "tune", "resend"} {
 		filters[p.topic(name)] = p.o.Limits.qos()
 	}
+	if p.o.Wire == Standard {
+		filters[p.topic("recall")] = p.o.Limits.qos()
+	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.adopting++; p.o.Limits.Retain && !p.adopted && p.adopting <= 3 {
+	if p.o.Limits.Retain && !p.settled {
 		filters[p.topic("last_event")] = p.o.Limits.qos()
+		p.heard = make(chan struct{})
+		heard = p.heard
 	}
-	return filters
+	return filters, heard
 }
 
 // Health is the Publisher's part of the health message.

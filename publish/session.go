@@ -153,8 +153,6 @@ func earlier(a, b time.Duration) time.Duration {
 // something happens.
 func (s *session) step() (sent bool, wait time.Duration) {
 	s.mu.Lock()
-	enough := s.enough
-	s.enough = false
 	m, expired := s.out.next()
 	s.counters.expired += expired
 	if m == nil && len(s.out.sends) > 0 && s.link.Buffered() < maxBuffered {
@@ -165,9 +163,6 @@ func (s *session) step() (sent bool, wait time.Duration) {
 		}
 	}
 	s.mu.Unlock()
-	if enough {
-		s.link.Unsubscribe(s.topic("last_event"))
-	}
 	if m != nil {
 		s.flights = append(s.flights, flight{token: s.link.Publish(m.topic, m.payload, m.qos, m.retain), m: m})
 		return true, 0
@@ -417,10 +412,29 @@ func (s *session) summarySent(it queue.Item) {
 	s.q.Done(it.ID, it.Kind)
 }
 
-// subscribe asks for the commands.
+// subscribe asks for the commands, and on a run's first link for what the
+// broker has retained.
 func (s *session) subscribe(ctx context.Context) {
-	if err := s.link.Subscribe(ctx, s.subscriptions()); err != nil && s.link.Err() == nil && !errors.Is(err, context.Canceled) {
-		s.log.Warn("commands will not be received", "error", err)
+	filters, heard := s.subscriptions()
+	if err := s.link.Subscribe(ctx, filters); err != nil {
+		if s.link.Err() == nil && !errors.Is(err, context.Canceled) {
+			s.log.Warn("commands will not be received", "error", err)
+		}
+		return
+	}
+	if heard == nil {
+		return
+	}
+	select {
+	case <-heard:
+	case <-time.After(retainedWithin): // it has nothing
+	case <-ctx.Done():
+		return
+	}
+	s.link.Unsubscribe(s.topic("last_event"))
+	select {
+	case s.restores <- struct{}{}:
+	default:
 	}
 }
 

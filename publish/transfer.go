@@ -132,7 +132,7 @@ func (p *Publisher) delivered(t *transfer) {
 	if r == nil {
 		return
 	}
-	r.published++
+	r.published = min(r.published+1, r.frames-r.dropped)
 	if r.recovered {
 		r.end.Wall = max(r.end.Wall, t.pic.Taken.UnixMilli())
 		if len(r.ids) < maxPicIDs {

@@ -25,7 +25,8 @@ const (
 // work takes the messages one by one and looks after what is missing. It alone
 // touches the unfinished pictures.
 func (r *Receiver) work(ctx context.Context) {
-	r.recall(time.Now())
+	r.began = time.Now()
+	r.review(r.began)
 	tick := time.NewTicker(time.Second)
 	defer tick.Stop()
 	for {
@@ -44,6 +45,7 @@ func (r *Receiver) work(ctx context.Context) {
 			r.retry(now)
 			r.probe(now)
 			r.ask(now)
+			r.askEvents(now)
 		}
 	}
 }
@@ -63,6 +65,7 @@ func (r *Receiver) take(m mqtt.Message) {
 		r.count(func(s *Stats) { s.Refused++ })
 		return
 	}
+	r.seen(name, time.Now())
 	switch kind {
 	case "chunk":
 		r.piece(name, m.Payload, true)
@@ -72,9 +75,14 @@ func (r *Receiver) take(m mqtt.Message) {
 		r.summary(name, m.Payload, false)
 	case "resend/result":
 		r.answer(name, m.Payload)
+	case "recall/result":
+		r.recalled(name, m.Payload, time.Now())
 	case "status":
 		if string(m.Payload) == "online" {
 			r.hurry(name, time.Now())
+			if c := r.recalls[name]; c != nil {
+				c.soon(time.Now())
+			}
 		}
 	}
 }

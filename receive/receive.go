@@ -85,12 +85,16 @@ type Receiver struct {
 
 	mu    sync.Mutex
 	link  link // nil while there is none
+	links int  // so far
 	stats Stats
 
 	// Only the worker's.
 	cameras map[string]*camera
 	wants   map[wantKey]*want
 	mute    map[string]muted
+	recalls map[string]*recall
+	began   time.Time // when it first subscribed
+	asked   int       // links after which the cameras were asked which events there were
 
 	unclosed map[eventKey]*unclosed
 	closed   map[eventKey]bool
@@ -141,7 +145,7 @@ func New(o Options, store *archive.Archive, log *slog.Logger) (*Receiver, error)
 			}
 			return l, nil
 		},
-		cameras: make(map[string]*camera), wants: make(map[wantKey]*want), mute: make(map[string]muted),
+		cameras: make(map[string]*camera), wants: make(map[wantKey]*want), mute: make(map[string]muted), recalls: make(map[string]*recall),
 		unclosed: make(map[eventKey]*unclosed), closed: make(map[eventKey]bool),
 	}, nil
 }
@@ -178,7 +182,7 @@ func (r *Receiver) filters() map[string]byte {
 		return map[string]byte{r.o.Topic: 1}
 	}
 	at := r.o.Base + "/" + r.o.Camera + "/"
-	return map[string]byte{at + "chunk": 1, at + "history": 1, at + "last_event": 1, at + "resend/result": 1, at + "status": 1}
+	return map[string]byte{at + "chunk": 1, at + "history": 1, at + "last_event": 1, at + "resend/result": 1, at + "recall/result": 1, at + "status": 1}
 }
 
 // keepLink connects, and connects again after each loss, until ctx ends.
@@ -235,6 +239,7 @@ func (r *Receiver) session(ctx context.Context, up func()) error {
 	}
 	r.mu.Lock()
 	r.link = l
+	r.links++
 	r.mu.Unlock()
 	up()
 	r.log.Info("receive: connected", "client_id", r.o.Link.ClientID, "pictures_to", r.store.Dir())

@@ -17,8 +17,8 @@ const (
 	quickTries = 3  // of them at once, after a refused piece
 	askAtOnce  = 8  // pictures asked for and not come yet
 	maxPos     = 500
-	recallSpan = 48 * time.Hour
-	recallMost = 300 // events
+	reviewSpan = 48 * time.Hour
+	reviewMost = 300 // events
 )
 
 type wantKey struct{ camera, pic string }
@@ -94,9 +94,9 @@ func (r *Receiver) compare(name string, e event, now time.Time) {
 	}
 }
 
-// recall compares the archive's own newest summaries: what was missing when
+// review compares the archive's own newest summaries: what was missing when
 // this program last ended is still.
-func (r *Receiver) recall(now time.Time) {
+func (r *Receiver) review(now time.Time) {
 	if r.o.Topic != "" {
 		return
 	}
@@ -104,7 +104,7 @@ func (r *Receiver) recall(now time.Time) {
 	if name == "+" {
 		name = ""
 	}
-	events, err := r.store.Events(name, now.Add(-recallSpan), now.Add(tooFarAhead), recallMost)
+	events, err := r.store.Events(name, now.Add(-reviewSpan), now.Add(tooFarAhead), reviewMost)
 	if err != nil {
 		r.log.Warn("receive: the archive cannot be compared", "err", err)
 	}

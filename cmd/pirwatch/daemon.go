@@ -204,7 +204,7 @@ func (d *daemon) newPublisher() error {
 			First: c.Backoff.First.Std(), Longest: c.Backoff.Longest.Std(), Factor: c.Backoff.Factor,
 			Stable: max(c.Backoff.StableAfter.Std(), 1), Refused: c.Backoff.Refused.Std(),
 		},
-		Clock: bootClock{d.clock}, Shrink: picture.Shrink,
+		Clock: bootClock{d.clock}, Shrink: picture.Shrink, LongestEvent: c.Motion.LongestEvent.Std(),
 		OnCommand: func(name string, payload []byte, retained bool) { d.loop.Command(name, payload, retained) },
 		OnMessage: d.home.messages(),
 		OnChange: func() {
@@ -218,6 +218,13 @@ func (d *daemon) newPublisher() error {
 		o.Lookup = func(picID string) ([]byte, time.Time, bool) {
 			jpeg, taken, err := d.album.Find(camera, picID)
 			return jpeg, taken, err == nil
+		}
+		o.Archived = func(from, to time.Time, most int) []publish.ArchivedEvent {
+			events, err := d.album.Events(camera, from, to, most)
+			if err != nil {
+				d.log.Debug("not read from the archive", "error", err)
+			}
+			return archived(events)
 		}
 		o.OnSummary = func(eventID string, started time.Time, summary []byte) {
 			if err := d.album.SaveSummary(camera, started, eventID, summary); err != nil {
@@ -234,6 +241,18 @@ func (d *daemon) newPublisher() error {
 	}
 	d.publisher = publish.New(o, d.queue, dial, d.log)
 	return nil
+}
+
+// archived are the archive's events as the publisher wants them.
+func archived(events []archive.Event) (out []publish.ArchivedEvent) {
+	for _, e := range events {
+		a := publish.ArchivedEvent{ID: e.ID, StartedAt: e.StartedAt, Summary: e.Summary}
+		for _, p := range e.Pictures {
+			a.PicIDs = append(a.PicIDs, p.ID)
+		}
+		out = append(out, a)
+	}
+	return out
 }
 
 var errNoBroker = errors.New("no broker is configured: set [broker] url in the configuration, or run \"pirwatch setup\"")

@@ -333,6 +333,23 @@ func (a *Archive) Has(camera, picID string) bool {
 	return err == nil
 }
 
+// HasSummary reports whether the archive has an event's summary.
+func (a *Archive) HasSummary(camera, eventID string) bool {
+	cam, event, err := a.names(camera, "event_id", eventID)
+	if err != nil {
+		return false
+	}
+	for _, k := range a.oldestFirst() {
+		if k.camera != cam {
+			continue
+		}
+		if info, err := a.root.Lstat(path.Join(cam, k.day, event+".json")); err == nil && info.Mode().IsRegular() {
+			return true
+		}
+	}
+	return false
+}
+
 func (a *Archive) locate(camera, picID string) (string, fs.FileInfo, error) {
 	cam, pic, err := a.names(camera, "pic_id", picID)
 	if err != nil {

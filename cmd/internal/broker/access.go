@@ -64,7 +64,7 @@ func command(topic string) bool {
 		return false
 	}
 	switch levels[2] {
-	case "capture", "tune", "resend":
+	case "capture", "tune", "resend", "recall":
 		return len(levels) == 3
 	case "armed", "trigger", "cooldown", "sensitivity", "masks":
 		return len(levels) == 4 && levels[3] == "set"
