@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 )
@@ -12,7 +13,7 @@ import (
 // album is an archive of events, newest first, one a minute.
 type album struct {
 	events []ArchivedEvent
-	reads  int
+	reads  atomic.Int32
 }
 
 // add keeps an event with pictures; closed says that it has a summary.
@@ -29,7 +30,7 @@ func (a *album) add(event string, at time.Time, pictures int, closed bool) {
 }
 
 func (a *album) list(from, to time.Time, most int) (out []ArchivedEvent) {
-	a.reads++
+	a.reads.Add(1)
 	for _, e := range a.events {
 		if len(out) < most && !e.StartedAt.Before(from) && e.StartedAt.Before(to) {
 			out = append(out, e)
@@ -167,7 +168,7 @@ func TestRecallIsBounded(t *testing.T) {
 		a.add(eventID(1), time.Now(), 1, true)
 		r := start(t, b, nil, a.options)
 		wait(time.Minute)
-		reads := a.reads
+		reads := a.reads.Load()
 		for range 100 {
 			b.deliver("pirwatch/cam/recall", `{"last_s":60,"id":"y"}`, false)
 		}
@@ -178,15 +179,15 @@ func TestRecallIsBounded(t *testing.T) {
 				busy++
 			}
 		}
-		if n := a.reads - reads; n > maxRecalls+1 || busy != 100-n {
+		if n := int(a.reads.Load() - reads); n > maxRecalls+1 || busy != 100-n {
 			t.Errorf("read %d times, %d busy", n, busy)
 		}
-		reads = a.reads
+		reads = a.reads.Load()
 		for range 20 { // for two seconds
 			b.deliver("pirwatch/cam/recall", `{"last_s":60}`, false)
 			wait(100 * time.Millisecond)
 		}
-		if n := a.reads - reads; n < 3 || n > 5 {
+		if n := int(a.reads.Load() - reads); n < 3 || n > 5 {
 			t.Errorf("read %d times in two seconds", n)
 		}
 		wait(10 * time.Second)
@@ -278,14 +279,14 @@ func TestRestore(t *testing.T) {
 				t.Errorf("%s: history %v", c.name, b.on("history"))
 			}
 			// A later loss in the same run is made good from memory.
-			reads := a.reads
+			reads := a.reads.Load()
 			b.cut(errors.New("cut"))
 			wait(time.Minute)
 			want := c.image
 			if c.event == eventID(7) {
 				want++
 			}
-			if n := len(b.on("image")); n != want || a.reads != reads {
+			if n := len(b.on("image")); n != want || a.reads.Load() != reads {
 				t.Errorf("%s: %d covers after a reconnect, want %d", c.name, n, want)
 			}
 		})

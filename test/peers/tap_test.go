@@ -28,6 +28,8 @@ type tap struct {
 	gate     bool        // no camera comes through before the receiver's session exists
 	heard    time.Time   // since when the receiver's session exists at the broker; zero: it does not
 	asked    map[string]int
+	recalls  int      // times that the receiver asked which events there were
+	pages    int      // of the answers
 	requests []string // to send again, and their answers, in order
 	answered map[string]bool
 	all      sync.WaitGroup
@@ -192,6 +194,12 @@ func (l *tappedLink) up(kind, flags byte, body []byte) {
 		}
 		topic, id := string(body[2:2+n]), binary.BigEndian.Uint16(body[2+n:])
 		delete(l.flying, id)
+		switch {
+		case strings.HasSuffix(topic, "/recall"):
+			l.recalls++
+		case strings.HasSuffix(topic, "/recall/result"):
+			l.pages++
+		}
 		var c piece
 		if json.Unmarshal(body[4+n:], &c) != nil || c.PicID == "" && c.EventID == "" {
 			return
