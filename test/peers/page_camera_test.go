@@ -132,20 +132,25 @@ func (c *pretend) tune() {
 
 func stamp(t time.Time) string { return t.UTC().Format(chunk.TimeLayout) }
 
-var pageScene = sync.OnceValue(func() func(int) []byte {
+// pageScene draws a picture, and tells where somebody is in it.
+var pageScene = sync.OnceValue(func() func(int) ([]byte, *[4]float64) {
 	s := scene.New(scene.Options{Width: 640, Height: 360, Light: 0.9, First: time.Second, Every: 20 * time.Second, PersonHeight: 0.42})
 	var mu sync.Mutex
-	return func(i int) []byte {
+	return func(i int) ([]byte, *[4]float64) {
 		mu.Lock()
 		defer mu.Unlock()
-		jpeg, _ := s.Frame(i)
-		return jpeg
+		jpeg, truth := s.Frame(i)
+		if !truth.Person {
+			return jpeg, nil
+		}
+		return jpeg, &truth.Box
 	}
 })
 
 func (c *pretend) live() {
 	c.shots++
-	c.link.Publish(c.topic("live"), pageScene()(c.shots%200), 0, false)
+	jpeg, _ := pageScene()(c.shots % 200)
+	c.link.Publish(c.topic("live"), jpeg, 0, false)
 }
 
 // burst is an event to play.
@@ -182,7 +187,8 @@ func (c *pretend) burst(b burst) played {
 		kind = "manual"
 	}
 	first := 8 + c.shots*3%80
-	c.link.Publish(c.topic("image"), pageScene()(first), 1, true)
+	cover, _ := pageScene()(first)
+	c.link.Publish(c.topic("image"), cover, 1, true)
 	c.say("event", fmt.Sprintf(`{"event_type":%q,"event_id":%q,"at":%q,"trigger":%q,"score":0.021}`, kind, b.ID, stamp(b.At), b.trigger), false)
 	summary := func(phase string) string {
 		ids := []string{}
@@ -198,12 +204,9 @@ func (c *pretend) burst(b burst) played {
 	}
 	c.say("last_event", summary("open"), true)
 	for i := range b.pictures {
-		jpeg := pageScene()(first + i*5)
+		jpeg, box := pageScene()(first + i*5)
 		sum := sha256.Sum256(jpeg)
-		p := chunk.Picture{PicID: fmt.Sprintf("%s-%02d", b.ID, i), EventID: b.ID, Seq: i, Taken: b.At.Add(time.Duration(i) * 500 * time.Millisecond), JPEG: jpeg}
-		if i > 0 {
-			p.Box = &[4]float64{0.2 + 0.05*float64(i%8), 0.35, 0.14, 0.45}
-		}
+		p := chunk.Picture{PicID: fmt.Sprintf("%s-%02d", b.ID, i), EventID: b.ID, Seq: i, Taken: b.At.Add(time.Duration(i) * 500 * time.Millisecond), JPEG: jpeg, Box: box}
 		s := chunk.Format{}.Split(p)
 		n := s.Pieces()
 		if i == b.pictures-1 && b.Skip > 0 {
@@ -231,6 +234,8 @@ func (c *pretend) burst(b burst) played {
 	if !manual {
 		c.say("motion", "OFF", true)
 	}
+	best, _ := pageScene()(first + b.pictures/2*5)
+	c.link.Publish(c.topic("image"), best, 1, true)
 	if c.store != nil {
 		c.store.SaveSummary(c.name, b.At, b.ID, []byte(summary("closed")))
 	}

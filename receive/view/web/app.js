@@ -61,10 +61,13 @@ async function start() {
     go: (route) => { location.hash = route; },
   };
 
-  let view = null, wanted = false;
+  let view = null, wanted = false, title = "";
   const draw = () => {
     wanted = false;
     drawLink(app);
+    const moves = app.link.state === "online" && [...store.cameras.values()].some((c) => c.motion === "ON" && c.status !== "offline");
+    const named = moves ? `● ${title}` : title; // to be seen on a tab behind others
+    if (document.title !== named) document.title = named;
     view?.update();
   };
   const redraw = () => {
@@ -93,7 +96,7 @@ async function start() {
     main.dataset.view = known;
     view = VIEWS[known](main, app, args);
     for (const a of document.querySelectorAll("nav a")) attr(a, "aria-current", a.dataset.view === (known === "event" ? "events" : known) ? "page" : null);
-    document.title = `${known[0].toUpperCase()}${known.slice(1)} · pirwatch`;
+    title = `${known[0].toUpperCase()}${known.slice(1)} · pirwatch`;
     view.update();
     scrollTo(0, 0);
   };

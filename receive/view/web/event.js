@@ -3,18 +3,19 @@
 import { get, pictureURL, zipURL } from "./api.js";
 import { attr, freshID, h, icon, keyed, picture, placeBox, show, text } from "./dom.js";
 import { fromArchive } from "./events.js";
-import { bytes, day, percent, plural, span, time, trigger } from "./format.js";
+import { ago, bytes, day, dotted, percent, plural, span, time, trigger } from "./format.js";
 
 const LONGEST_STEP = 1500, SHORTEST_STEP = 120; // ms a picture stays while playing
 
 export function eventView(root, app, [camera = "", id = "", first = ""]) {
   let archived = null, error = "", loading = Boolean(app.info.archive && camera && id);
   let at = -1, playing = 0, speed = 1, boxes = true, wanted = first, centred = "", pics = [];
+  let touched = first !== ""; // until then the event's best picture is shown, and the newest of one that goes on
 
   const back = h("a", { class: "back", href: "#events" }, icon("back"), "Events");
   const title = h("h1", { tabindex: "-1" });
   const where = h("p", { class: "soft" });
-  const img = h("img", { class: "shot", decoding: "async" });
+  const img = h("img", { class: "shot", decoding: "sync" });
   const box = h("div", { class: "box", hidden: true });
   const blank = h("p", { class: "blank" });
   const caption = h("figcaption", { "aria-live": "off" });
@@ -29,7 +30,8 @@ export function eventView(root, app, [camera = "", id = "", first = ""]) {
   const strip = h("ol", { class: "strip", "aria-label": "Pictures of the event" });
   const facts = h("dl", { class: "facts" });
   const zip = h("a", { class: "quiet", href: zipURL(camera, { event: id }), download: "" }, icon("down"), "Event as ZIP");
-  const save = h("a", { class: "quiet" }, icon("down"), "This picture");
+  const size = h("span", { class: "soft" });
+  const save = h("a", { class: "quiet" }, icon("down"), "This picture", size);
   const note = h("p", { class: "trouble", role: "alert", hidden: true });
   root.append(h("div", { class: "head" }, h("div", null, back, title, where)), note,
     h("div", { class: "player" },
@@ -62,6 +64,7 @@ export function eventView(root, app, [camera = "", id = "", first = ""]) {
   }
 
   function move(i) {
+    touched = true;
     at = Math.min(Math.max(i, 0), pics.length - 1);
     wanted = pics[at]?.id ?? "";
     app.redraw();
@@ -71,7 +74,6 @@ export function eventView(root, app, [camera = "", id = "", first = ""]) {
   function centre() {
     const node = strip.querySelector("[aria-current]");
     if (!node) return;
-    centred = wanted;
     strip.scrollTo({ left: node.offsetLeft + node.offsetWidth / 2 - strip.clientWidth / 2, behavior: "instant" });
   }
 
@@ -81,7 +83,7 @@ export function eventView(root, app, [camera = "", id = "", first = ""]) {
   }
 
   function play() {
-    if (at >= pics.length - 1) move(0);
+    if (!touched || at >= pics.length - 1) move(0);
     const tick = () => {
       if (at >= pics.length - 1) return pause();
       const gap = pics[at + 1].taken - pics[at].taken;
@@ -108,12 +110,18 @@ export function eventView(root, app, [camera = "", id = "", first = ""]) {
   document.addEventListener("keydown", keys);
   img.addEventListener("error", () => { if (img.getAttribute("src")) text(blank, "This picture is gone"); show(blank, true); });
   img.addEventListener("load", () => show(blank, false));
-  app.store.onHistory = (c, e) => { if (e.id === id) setTimeout(load, 1500); };
+  let soon = 0;
+  app.store.onHistory = (c, e) => {
+    if (c.name !== camera || e.id !== id) return;
+    clearTimeout(soon);
+    soon = setTimeout(load, 1500);
+  };
   load();
 
   return {
     leave() {
       pause();
+      clearTimeout(soon);
       document.removeEventListener("keydown", keys);
       app.store.onHistory = () => {};
     },
@@ -122,13 +130,14 @@ export function eventView(root, app, [camera = "", id = "", first = ""]) {
       const m = e?.summary ?? archived?.summary ?? {};
       const started = e?.started ?? archived?.started ?? null;
       pics = collect();
+      if (!touched) wanted = m.phase === "open" ? pics.at(-1)?.id ?? "" : pics.some((p) => p.id === m.cover) ? m.cover : "";
       const found = pics.findIndex((p) => p.id === wanted);
-      at = found >= 0 ? found : Math.min(Math.max(at, 0), pics.length - 1);
+      at = found >= 0 ? found : touched ? Math.min(Math.max(at, 0), pics.length - 1) : Math.min(0, pics.length - 1);
       const p = pics[at];
       if (!wanted && p) wanted = p.id;
 
       text(title, started ? time(started) : "Event");
-      text(where, [camera, started ? day(started) : ""].filter(Boolean).join(" · "));
+      text(where, dotted([camera, started ? day(started) : "", started ? ago(started) : ""]));
       show(note, error);
       text(note, error);
       picture(img, p?.url ?? "", p ? `Picture ${at + 1} of ${pics.length}` : "");
@@ -139,7 +148,7 @@ export function eventView(root, app, [camera = "", id = "", first = ""]) {
         show(blank, true);
         text(blank, loading ? "Loading…" : "No pictures of this event are here");
       }
-      text(caption, p ? `${at + 1} of ${pics.length} · ${time(p.taken)}${started && p.taken ? ` · ${offset((p.taken - started) / 1000)}` : ""} · ${bytes(p.bytes)}` : "");
+      text(caption, p ? dotted([`${at + 1} of ${pics.length}`, time(p.taken), started && p.taken ? offset((p.taken - started) / 1000) : "", p.id === m.cover ? "the best one" : ""]) : "");
       text(word, playing ? "Pause" : "Play");
       attr(toggle, "data-playing", playing ? "yes" : null);
       for (const b of [toggle, prev, next, slide]) attr(b, "disabled", pics.length < 2 ? "" : null);
@@ -153,17 +162,20 @@ export function eventView(root, app, [camera = "", id = "", first = ""]) {
       show(zip, archived);
       show(save, p);
       if (p) {
+        text(size, Number.isFinite(p.bytes) ? bytes(p.bytes) : "");
         attr(save, "href", p.url);
         attr(save, "download", `${p.id.replace(/[^A-Za-z0-9-]/g, "_")}.jpg`);
       }
-      keyed(strip, pics, (x) => x.id, () => thumb((picID) => { pause(); wanted = picID; app.redraw(); }), (t, x) => t.update(x, x === p, pics.indexOf(x)));
-      if (wanted !== centred) centre();
+      keyed(strip, pics, (x) => x.id, () => thumb((picID) => { pause(); move(pics.findIndex((x) => x.id === picID)); }), (t, x) => t.update(x, x === p, pics.indexOf(x)));
+      const place = `${at} of ${pics.length}`;
+      if (place !== centred) centre();
+      centred = place;
       drawFacts(facts, m, e, archived, pics);
     },
   };
 }
 
-const offset = (s) => `${s < 0 ? "−" : "+"}${Math.abs(s).toFixed(1)} s`;
+const offset = (s) => `${s < 0 ? "−" : "+"}${Math.abs(s).toFixed(1)}\u00a0s`;
 
 function thumb(choose) {
   const img = h("img", { loading: "lazy", decoding: "async", alt: "" });
@@ -190,8 +202,8 @@ function drawFacts(list, m, e, archived, pics) {
     ["Still to come", m.queued > 0 ? String(m.queued) : ""],
     ["Given up", m.dropped > 0 ? plural(m.dropped, "picture", "pictures") : ""],
     ["Held back before", m.suppressed > 0 ? plural(m.suppressed, "trigger", "triggers") : ""],
-    ["Cover chosen", typeof m.cover_why === "string" ? m.cover_why.slice(0, 200) : ""],
-    ["Clock", m.clock === "unsynced" ? "the camera did not know the time" : ""],
+    ["Best picture", typeof m.cover_why === "string" ? m.cover_why.slice(0, 200) : ""],
+    ["Clock", m.clock === "unsynced" ? "the camera was not told the time" : ""],
   ].filter(([, v]) => v && v !== "–");
   keyed(list, rows, ([k]) => k, ([k]) => {
     const value = h("dd", { id: freshID() });

@@ -3,7 +3,7 @@
 
 import { get, pictureURL, zipURL } from "./api.js";
 import { attr, h, icon, keyed, picture, show, text } from "./dom.js";
-import { bytes, day, dayKey, percent, plural, span, time, trigger, when } from "./format.js";
+import { bytes, day, dayKey, dotted, percent, plural, shortDay, span, time, trigger, when } from "./format.js";
 
 const PAGE = 40;
 
@@ -118,7 +118,9 @@ export function eventsView(root, app, [camera = "", from = ""]) {
         if (!days.has(k)) days.set(k, { key: k, events: [] });
         days.get(k).events.push(e);
       }
-      keyed(list, [...days.values()], (d) => d.key, (d) => daySection(app, d, camera), (s, d) => s.update(d));
+      const shown = [...days.values()];
+      if (more && shown.length) shown.at(-1).rest = true; // the archive has more of that day, or may
+      keyed(list, shown, (d) => d.key, (d) => daySection(app, d, camera), (s, d) => s.update(d));
       show(older, app.info.archive && more && !loading && !error && events.size > 0);
       show(retry, error !== "");
       const nothing = events.size === 0;
@@ -139,12 +141,12 @@ function daySection(app, first, camera) {
   return {
     node,
     update(d) {
-      text(count, plural(d.events.length, "event", "events"));
+      text(count, d.rest ? `${plural(d.events.length, "event", "events")} shown` : plural(d.events.length, "event", "events"));
       const zips = [...new Set(d.events.filter((e) => e.archived).map((e) => e.date))].sort(); // in UTC: one of our days can touch two
       keyed(downloads, zips, (date) => date, (date) => {
         const word = h("span");
         return { word, node: h("a", { class: "quiet", href: zipURL(camera, { day: date }), download: "" }, icon("down"), word) };
-      }, (part, date) => text(part.word, zips.length > 1 ? date : "ZIP"));
+      }, (part, date) => text(part.word, zips.length > 1 ? `ZIP of ${shortDay(date)}, UTC` : "ZIP"));
       keyed(list, d.events, (e) => `${e.camera}/${e.id}`, () => eventCard(app), (card, e) => card.update(e));
     },
   };
@@ -173,7 +175,7 @@ function eventCard(app) {
       const n = e.archived ? e.pictures.length : e.pics.size;
       const parts = [trigger(e.trigger), m.phase === "open" ? "now" : Number.isFinite(m.duration_s) ? span(m.duration_s) : "", Number.isFinite(e.score) ? percent(e.score) : "", plural(n, "picture", "pictures")];
       if (m.dropped > 0) parts.push(`${m.dropped} given up`);
-      text(facts, parts.filter((x) => x && x !== "–").join(" · "));
+      text(facts, dotted(parts));
       attr(link, "href", `./#event/${encodeURIComponent(e.camera)}/${encodeURIComponent(e.id)}`);
     },
   };

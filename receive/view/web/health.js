@@ -2,15 +2,16 @@
 // the hours that this browser has watched.
 
 import { attr, freshID, h, keyed, s, show, text } from "./dom.js";
-import { bytes, moment, span } from "./format.js";
+import { bytes, dotted, moment, plural, span } from "./format.js";
+import { troubles } from "./trouble.js";
 
 const W = 240, H = 48;
 const GAP = 5 * 60e3; // ms without a point: the line breaks
 
 const CHARTS = [
   { key: "c", name: "Temperature", unit: "°C", digits: 1, least: 5 },
-  { key: "q", name: "Waiting pictures", unit: "", digits: 0, least: 4, from: 0 },
-  { key: "d", name: "Given up", unit: "", digits: 0, least: 4, from: 0 },
+  { key: "q", name: "Pictures waiting", unit: "", digits: 0, least: 4, from: 0 },
+  { key: "d", name: "Pictures given up", unit: "", digits: 0, least: 4, from: 0 },
   { key: "s", name: "Triggers held back", unit: "", digits: 0, least: 4, from: 0 },
   { key: "f", name: "Frames a second", unit: "", digits: 1, least: 4, from: 0 },
   { key: "on", name: "Link", unit: "", digits: 0, least: 1, from: 0, words: ["offline", "online"] },
@@ -24,7 +25,7 @@ export function healthView(root, app) {
     update() {
       const cameras = [...app.store.cameras.values()];
       show(empty, cameras.length === 0);
-      keyed(list, cameras, (c) => c.name, (c) => card(c.name), (part, c) => part.update(c));
+      keyed(list, cameras, (c) => c.name, (c) => card(app, c.name), (part, c) => part.update(c));
     },
   };
 }
@@ -32,13 +33,14 @@ export function healthView(root, app) {
 const word = (v) => (typeof v === "string" && v ? v.slice(0, 200) : "–");
 const count = (v) => (Number.isFinite(v) ? String(v) : "–");
 
-function card(name) {
+function card(app, name) {
   const id = freshID();
   const state = h("span", { class: "state" });
   const facts = h("dl", { class: "facts tight" });
   const charts = h("div", { class: "charts" });
   const heard = h("p", { class: "soft" });
-  const node = h("article", { class: "panel", "aria-labelledby": id }, h("header", null, h("h2", { id, text: name }), state), charts, heard, facts);
+  const verdict = h("p");
+  const node = h("article", { class: "panel", "aria-labelledby": id }, h("header", null, h("h2", { id, text: name }), state), verdict, charts, heard, facts);
   const drawn = CHARTS.map((def) => chart(def));
   charts.append(...drawn.map((c) => c.node));
   return {
@@ -47,18 +49,21 @@ function card(name) {
       const f = c.health ?? {};
       text(state, c.status === "online" ? "Online" : c.status === "offline" ? "Offline" : "Not heard of yet");
       attr(state, "data-state", c.status === "online" ? "online" : "offline");
+      const wrong = c.status === "offline" ? "The camera is offline: what follows is what it said last." : troubles(app, c);
+      text(verdict, wrong || (c.health ? "All is well." : "It has not said how it is yet."));
+      attr(verdict, "class", wrong ? "trouble" : null);
       const rows = [
         ["Camera", word(f.camera) + (f.camera_error ? `: ${word(f.camera_error)}` : ""), !["ok", "idle", "off", "starting", undefined].includes(f.camera)],
         ["Motion sensor", word(f.sensor), ["chattering", "stuck", "missing"].includes(f.sensor)],
         ["Broker", word(f.broker), f.broker !== undefined && f.broker !== "ok"],
         ["Disk", word(f.disk), f.disk !== undefined && f.disk !== "ok"],
-        ["Queue", f.queue_pictures > 0 ? `${count(f.queue_pictures)} pictures, ${bytes(f.queue_bytes)}, oldest ${span(f.oldest_s)}` : Number.isFinite(f.queue_pictures) ? "empty" : "–", f.queue_pictures > 20],
-        ["Given up", count(f.dropped), f.dropped > 0],
+        ["Queue", f.queue_pictures > 0 ? dotted([plural(f.queue_pictures, "picture", "pictures"), bytes(f.queue_bytes), `oldest ${span(f.oldest_s)}`]) : Number.isFinite(f.queue_pictures) ? "empty" : "–", f.queue_pictures > 20],
+        ["Pictures given up", count(f.dropped), f.dropped > 0],
         ["Triggers held back", count(f.suppressed), false],
-        ["Asked again in vain", count(f.incomplete_resends), f.incomplete_resends > 0],
-        ["Incomplete here", `${c.incomplete} pictures, ${c.refused} pieces refused`, c.incomplete + c.refused > 0],
-        ["Clock", word(f.clock), f.clock === "unsynced"],
-        ["Running for", span(f.uptime_s), false],
+        ["Asked for in vain", count(f.incomplete_resends), f.incomplete_resends > 0],
+        ["In this browser", `${plural(c.incomplete, "picture", "pictures")} incomplete, ${plural(c.refused, "message", "messages")} refused`, c.incomplete + c.refused > 0],
+        ["Clock", { synced: "right", unsynced: "not told the time" }[f.clock] ?? word(f.clock), f.clock === "unsynced"],
+        ["Running for", span(f.uptime_s + (c.healthAt ? (Date.now() - c.healthAt) / 1000 : 0)), false],
         ["Version", word(f.version), false],
       ];
       keyed(facts, rows, ([k]) => k, ([k]) => {
@@ -77,7 +82,7 @@ function card(name) {
 /** A small line over time: gaps stay gaps, and the words say what the line shows. */
 function chart(def) {
   const line = s("path", { class: "line" });
-  const dot = s("circle", { r: 2.5, class: "dot" });
+  const dot = s("path", { class: "dot" });
   const svg = s("svg", { viewBox: `0 0 ${W} ${H}`, preserveAspectRatio: "none", role: "img" }, line, dot);
   const value = h("strong");
   const range = h("span", { class: "soft" });
@@ -106,11 +111,10 @@ function chart(def) {
         last = p.t;
       }
       line.setAttribute("d", path);
-      dot.setAttribute("cx", x(points.at(-1).t));
-      dot.setAttribute("cy", y(values.at(-1)));
-      const tell = (v) => (def.words ? def.words[v] ?? v : `${v.toFixed(def.digits)}${def.unit ? ` ${def.unit}` : ""}`);
+      dot.setAttribute("d", `M${x(points.at(-1).t).toFixed(1)} ${y(values.at(-1)).toFixed(1)}h0`);
+      const tell = (v) => (def.words ? def.words[v] ?? v : `${v.toFixed(def.digits)}${def.unit ? `\u00a0${def.unit}` : ""}`);
       text(value, tell(values.at(-1)));
-      text(range, def.words ? `${Math.round((values.filter((v) => v).length / values.length) * 100)} % of ${points.length} reports` : `${tell(Math.min(...values))} to ${tell(high)}`);
+      text(range, def.words ? `online in ${Math.round((values.filter((v) => v).length / values.length) * 100)}\u00a0% of reports` : high === Math.min(...values) ? `always ${tell(high)}` : `${tell(Math.min(...values))} to ${tell(high)}`);
       attr(svg, "aria-label", `${def.name}: now ${value.textContent}, ${range.textContent} since ${moment(new Date(t0))}`);
     },
   };

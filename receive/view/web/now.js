@@ -4,7 +4,8 @@
 import { get, pictureURL } from "./api.js";
 import { attr, freshID, h, icon, keyed, picture, placeBox, show, text } from "./dom.js";
 import { fromArchive } from "./events.js";
-import { bytes, moment, percent, plural, span, time, trigger } from "./format.js";
+import { age, ago, dotted, moment, percent, plural, span, time, trigger, when } from "./format.js";
+import { troubles } from "./trouble.js";
 
 export function nowView(root, app) {
   const title = h("h1", { class: "unseen", text: "Now" });
@@ -30,8 +31,9 @@ export function nowView(root, app) {
 function cameraCard(app, name) {
   const id = freshID();
   const state = h("span", { class: "state" });
-  const motion = h("span", { class: "motion", text: "Motion" });
-  const img = h("img", { class: "shot", decoding: "async" });
+  const motion = h("p", { class: "motion" });
+  const still = h("p", { class: "still soft" });
+  const img = h("img", { class: "shot", decoding: "sync" });
   const box = h("div", { class: "box", hidden: true });
   const blank = h("p", { class: "blank" });
   const caption = h("figcaption");
@@ -47,7 +49,7 @@ function cameraCard(app, name) {
   const burst = h("section", { class: "burst", "aria-labelledby": `${id}e` }, h("div", { class: "row" }, h("div", null, eventTitle, eventMeta), eventLink), tiles);
   eventTitle.id = `${id}e`;
   const node = h("article", { class: "camera", "aria-labelledby": id },
-    h("header", null, h("h2", { id, text: name }), motion, state), screen,
+    h("header", null, h("h2", { id, text: name }), state, h("div", { class: "answer" }, motion, still)), screen,
     h("div", { class: "controls" }, armed, live, shoot), trouble, burst);
 
   const camera = () => app.store.cameras.get(name);
@@ -73,22 +75,16 @@ function cameraCard(app, name) {
       const since = c.statusAt ? ` since ${moment(new Date(c.statusAt))}` : "";
       text(state, c.status === "online" ? "Online" : offline ? `Offline${since}` : "Not heard of yet");
       attr(state, "data-state", c.status === "online" ? "online" : "offline");
-      show(motion, c.motion === "ON" && !offline);
-      attr(node, "data-motion", c.motion === "ON" && !offline ? "on" : null);
+      const moves = c.motion === "ON" && !offline;
+      text(motion, movingFor(c));
+      show(motion, moves);
+      attr(node, "data-motion", moves ? "on" : null);
+      text(still, moves ? "" : stillThere(app, c));
+      show(still, still.textContent !== "");
 
-      const p = c.newest;
-      const isLive = showLive && c.live;
-      const source = isLive ? c.live.url : p?.url || c.cover?.url || c.live?.url || "";
-      picture(img, source, isLive ? `Live picture of ${name}` : `Newest picture of ${name}`);
-      attr(img, "data-sha256", !isLive && p?.url ? p.sha256 : null);
-      attr(img, "data-pic", !isLive && p?.url ? p.id : null);
-      placeBox(box, isLive || !p?.url ? null : p.box);
-      show(blank, !source);
+      drawEvent(app, c);
+      drawPicture(c);
       text(blank, offline ? "Offline, and no picture yet" : "No picture yet");
-      text(caption, isLive ? `Live, ${time(new Date(c.live.at))}`
-        : p?.url ? `${moment(p.taken)} · picture ${p.seq + 1} · ${plural(p.size, "piece", "pieces")} · ${bytes(p.bytes)}`
-          : c.cover ? `Cover of the last event${c.lastEvent ? `, ${moment(new Date(c.lastEvent.started_at))}` : ""}` : "");
-      show(caption, caption.textContent !== "");
       show(live, c.live);
       attr(live, "aria-pressed", showLive);
 
@@ -104,9 +100,29 @@ function cameraCard(app, name) {
       const faults = troubles(app, c);
       show(trouble, faults !== "");
       text(trouble, faults);
-      drawEvent(app, c);
     },
   };
+
+  /** While it moves the newest picture; when it is over the one that shows best what it was. */
+  function drawPicture(c) {
+    const over = c.lastEvent?.phase === "closed" && c.lastEvent.event_id === c.current;
+    const pics = c.events.get(c.current)?.pics;
+    const best = over ? pics?.get(c.lastEvent.cover) : null;
+    const newest = [...(pics?.values() ?? [])].filter((x) => x.url).reduce((a, b) => (a && a.seq > b.seq ? a : b), null) ?? c.newest;
+    const p = best?.url ? best : newest?.url ? newest : null;
+    const isLive = showLive && c.live;
+    const whole = isLive ? c.live : p ? null : c.cover ?? c.live;
+    picture(img, whole?.url ?? p?.url ?? "", isLive ? `Live picture of ${name}` : `${p && p !== best ? "Newest" : "Best"} picture of ${name}`);
+    attr(img, "data-sha256", whole ? null : p?.sha256);
+    attr(img, "data-pic", whole ? null : p?.id);
+    placeBox(box, whole ? (whole === c.cover && over ? past.pics.find((x) => x.id === c.lastEvent.cover)?.box : null) : p?.box);
+    show(blank, !whole && !p);
+    const taken = (what, t) => dotted([what, t ? `${moment(t)}, ${ago(t)}` : ""]);
+    text(caption, !whole && !p ? "" : isLive || (whole && whole === c.live) ? `Live, ${time(new Date(whole.at))}`
+      : p && p !== best ? taken("Newest picture", p.taken)
+        : taken(over ? "Best picture of the event" : "Picture of the event", p?.taken ?? when(c.lastEvent?.started_at)));
+    show(caption, caption.textContent !== "");
+  }
 
   function drawEvent(app, c) {
     const e = c.events.get(c.current);
@@ -133,7 +149,7 @@ function cameraCard(app, name) {
     if (m?.queued > 0) parts.push(`${m.queued} still to come`);
     if (m?.dropped > 0) parts.push(`${m.dropped} given up`);
     if (m?.suppressed > 0) parts.push(`${plural(m.suppressed, "trigger", "triggers")} held back`);
-    text(eventMeta, parts.filter((x) => x && x !== "–").join(" · "));
+    text(eventMeta, dotted(parts));
     attr(eventLink, "href", `./#event/${encodeURIComponent(name)}/${encodeURIComponent(e.id)}`);
     attr(eventLink, "aria-label", `Play this event of ${name}`);
     show(eventLink, pics.length);
@@ -149,26 +165,26 @@ async function recall(app, camera, into) {
   const found = await get("events", { camera, event: into.id }).catch(() => null); // the event's own page tells why
   if (!found?.events.length) return;
   into.pics = fromArchive(found.events[0]).pictures.map((p, i) => ({
-    id: p.id, seq: Number(/-(\d+)$/.exec(p.id)?.[1] ?? i), state: "done", url: pictureURL(camera, p.id), taken: p.taken, size: 1, have: 1, sha256: "",
+    id: p.id, seq: Number(/-(\d+)$/.exec(p.id)?.[1] ?? i), state: "done", url: pictureURL(camera, p.id), taken: p.taken, box: p.box, size: 1, have: 1, sha256: "",
   }));
   app.redraw();
 }
 
-/** What an owner should know is wrong, in words. */
-function troubles(app, c) {
-  const f = c.health ?? {};
-  const out = [];
-  if (c.unanswered) {
-    out.push(app.link.state !== "online" ? "Not sent: there is no link to the broker."
-      : `The camera did not answer (${{ armed: "arming", capture: "taking pictures" }[c.unanswered] ?? c.unanswered}).`);
-  }
-  if (c.status === "online") {
-    if (typeof f.camera === "string" && !["ok", "starting", "off", "idle"].includes(f.camera)) out.push(`Camera ${f.camera}${f.camera_error ? `: ${String(f.camera_error).slice(0, 200)}` : ""}.`);
-    if (["chattering", "stuck", "missing"].includes(f.sensor)) out.push(`Motion sensor ${f.sensor}.`);
-    if (typeof f.disk === "string" && f.disk !== "ok") out.push(`Disk ${f.disk.slice(0, 40)}.`);
-    if (f.queue_pictures > 20) out.push(`${f.queue_pictures} pictures wait for the broker.`);
-  }
-  return out.join(" ");
+/** Is it still there? Empty where nothing is known of it. */
+function stillThere(app, c) {
+  if (app.link.state !== "online" || !c.status) return "";
+  if (c.status === "offline") return "What moves there now is not known.";
+  if (c.armed === "OFF") return "Not watching: disarmed.";
+  if (c.motion !== "OFF") return "";
+  if (c.motionAt) return `Quiet for ${age((Date.now() - c.motionAt) / 1000)}.`;
+  const ended = when(c.lastEvent?.ended_at);
+  return ended ? `Quiet. The last event ended ${ago(ended)}.` : "Quiet.";
+}
+
+/** Since when it moves. */
+function movingFor(c) {
+  const since = c.motionAt || (c.lastEvent?.phase === "open" ? when(c.lastEvent.started_at)?.getTime() : 0);
+  return since ? `Moving for ${age((Date.now() - since) / 1000)}` : "Moving";
 }
 
 /** One picture of the event: its pieces as a bar until it is whole. */

@@ -41,8 +41,8 @@ export function eventOf(picID) {
 
 /** One camera's state. */
 class Camera {
-  status = ""; statusAt = 0; motion = ""; armed = ""; trigger = ""; cooldown = null; sensitivity = null;
-  masks = null; health = null; lastEvent = null;
+  status = ""; statusAt = 0; motion = ""; motionAt = 0; armed = ""; trigger = ""; cooldown = null; sensitivity = null;
+  masks = null; health = null; healthAt = 0; lastEvent = null;
   cover = null; live = null; // {url, at}
   newest = null; // the picture finished last
   current = ""; // id of the event now
@@ -102,6 +102,7 @@ export class Store {
     for (const c of this.cameras.values()) {
       c.status = "";
       c.motion = "";
+      c.motionAt = 0;
     }
   }
 
@@ -112,7 +113,7 @@ export class Store {
     const cut = rest.indexOf("/");
     if (cut <= 0) return;
     const name = rest.slice(cut + 1);
-    if (!(name in TOPICS)) return;
+    if (!Object.hasOwn(TOPICS, name)) return;
     const c = this.camera(rest.slice(0, cut));
     if (!c) return;
     switch (name) {
@@ -128,7 +129,14 @@ export class Store {
         }
         break;
       }
-      case "motion": c.motion = decode(payload, 100) ?? ""; break;
+      case "motion": {
+        const now = decode(payload, 100) ?? "";
+        if (now !== c.motion) {
+          c.motion = now;
+          c.motionAt = retained ? 0 : Date.now(); // 0: since when is not known
+        }
+        break;
+      }
       case "armed": case "trigger": c[name] = decode(payload, 100) ?? ""; this.#echo(c, name); break;
       case "cooldown": case "sensitivity": {
         const v = Number(decode(payload, 100));
@@ -137,7 +145,11 @@ export class Store {
         break;
       }
       case "masks": c.masks = masksOf(parse(payload)); this.#echo(c, name); break;
-      case "health": c.health = parse(payload); this.#note(c); break;
+      case "health":
+        c.health = parse(payload);
+        c.healthAt = retained ? 0 : Date.now();
+        this.#note(c);
+        break;
       case "score": this.#score(c, parse(payload)); break;
       case "event": this.#event(c, parse(payload)); break;
       case "last_event": this.#summary(c, parse(payload), true); break;

@@ -42,7 +42,7 @@ export function tuneView(root, app, [wanted = ""]) {
 
 function tunePanel(root, app, name) {
   const camera = () => app.store.cameras.get(name);
-  const img = h("img", { class: "shot", draggable: "false" });
+  const img = h("img", { class: "shot", decoding: "sync", draggable: "false" });
   const box = h("div", { class: "box", hidden: true });
   const blank = h("p", { class: "blank", text: "No picture yet: the live picture is off, and no event has come." });
   const surface = h("div", { class: "surface" });

@@ -35,7 +35,7 @@ scenario(async (open) => {
 
   // Its past is there too, and plays.
   await page.click('nav a[data-view="events"]');
-  await until("a closed event with its cover", () => page.locator(".event").evaluateAll((l) => l.some((e) => /\ds ·|\d s ·/.test(e.textContent) && e.querySelector("img")?.naturalWidth > 0)), 60_000);
+  await until("a closed event with its cover", () => page.locator(".event").evaluateAll((l) => l.some((e) => /\d\ss\s·/.test(e.textContent) && e.querySelector("img")?.naturalWidth > 0)), 60_000);
   await shot(page, "demo-events-1280-dark");
   await page.locator(".event", { hasText: /Picture|Sensor/ }).last().locator("a").click();
   await until("the strip", async () => (await page.locator(".strip li").count()) >= 4);

@@ -11,7 +11,7 @@ scenario(async (open) => {
   const banner = page.locator("#banner");
   await banner.waitFor();
   await until("what was lost, since when, and why", async () => /Link lost since \d\d:\d\d:\d\d.*The broker does not answer/.test(await banner.textContent()));
-  await until("when the next try is", async () => /Next try in \d+ s/.test(await banner.textContent()));
+  await until("when the next try is", async () => /Next try in \d+\ss/.test(await banner.textContent()));
   check(await page.locator(`.tiles li[data-pic="${before.id}-00"]`).isVisible(), "the pictures are gone with the link");
   await page.getByRole("switch").click();
   await until("an honest switch", async () => /Not sent: there is no link/.test(await page.textContent(".trouble")));

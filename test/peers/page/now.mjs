@@ -14,9 +14,20 @@ scenario(async (open) => {
     check((await tile.getAttribute("data-sha256")) === sum, `picture ${id} has another hash`);
     check(await tile.locator("img").evaluate((img) => img.decode().then(() => img.naturalWidth === 640)), `picture ${id} does not decode`);
   }
-  const newest = page.locator(".camera .shot");
-  await until("the newest picture", async () => (await newest.getAttribute("data-sha256")) === Object.values(sent.pictures).at(-1));
-  await until("the event's line", async () => /Sensor and picture.*4 of 4 pictures/.test(await page.textContent(".burst")));
+  // What moved: the best picture, when it is over. Is it still there: no.
+  const shown = page.locator(".camera .shot");
+  await until("the best picture", async () => (await shown.getAttribute("data-pic")) === `${sent.id}-02`);
+  check((await shown.getAttribute("data-sha256")) === sent.pictures[`${sent.id}-02`], "the best picture has another hash");
+  check(/^Best picture of the event\s· \d\d:\d\d:\d\d, (now|\d+\ss ago)$/.test(await page.textContent(".camera figcaption")), `caption: ${await page.textContent(".camera figcaption")}`);
+  await until("the event's line", async () => /Sensor and picture.*4 of 4\spictures/.test(await page.textContent(".burst")));
+  await until("how long it has been quiet", async () => /^Quiet for \d+\ss\.$/.test(await page.textContent(".still")));
+
+  // While it moves: the newest picture, and for how long.
+  const going = await ask("burst", { pictures: 3, open: true });
+  await until("the newest picture", async () => (await shown.getAttribute("data-pic")) === `${going.id}-02`);
+  await until("how long it has been moving", async () => /^Moving for \d+\ss$/.test(await page.textContent(".motion")));
+  check((await page.title()) === "● Now · pirwatch", `the title does not tell the motion: ${await page.title()}`);
+  await ask("say", { name: "motion", payload: "OFF" });
 
   // An incomplete picture is told, with its pieces counted; asking again sends the command.
   const torn = await ask("burst", { pictures: 2, skip: 3 });
@@ -40,7 +51,7 @@ scenario(async (open) => {
   await page.keyboard.press("Space");
   await until("armed", async () => /: Armed/.test(await armed.textContent()));
   await page.getByRole("button", { name: "Take pictures" }).click();
-  await until("a burst by hand", async () => /By hand.*2 of 2 pictures/.test(await page.textContent(".burst")));
+  await until("a burst by hand", async () => /By hand.*2 of 2\spictures/.test(await page.textContent(".burst")));
   check((await ask("commands")).includes("capture PRESS"), "capture was not sent");
   await until("the button to be ready again", async () => (await page.getByRole("button", { name: "Take pictures" }).getAttribute("aria-busy")) === null);
 
@@ -49,7 +60,7 @@ scenario(async (open) => {
   await page.locator(".motion").waitFor();
   await ask("live");
   await page.getByRole("button", { name: "Live" }).click();
-  await until("the live picture", async () => (await newest.getAttribute("alt")) === "Live picture of front");
+  await until("the live picture", async () => (await shown.getAttribute("alt")) === "Live picture of front");
   await ask("say", { name: "status", payload: "offline" });
   await until("offline", async () => /Offline since/.test(await page.textContent(".state")));
   check(!(await page.locator(".motion").isVisible()), "motion is shown of an offline camera");
