@@ -25,8 +25,8 @@
 //  6. Before a record is moved out of a segment that holds little, its copy is
 //     synced; of two copies a start takes the older.
 //  7. An item leaves RAM only after the sync that covers its record. After a
-//     sync that failed, all files are closed and read afresh, and what is in RAM
-//     is written again elsewhere.
+//     sync that failed, none is tried until all files were closed and read afresh,
+//     and what is in RAM is written again elsewhere.
 //
 // Order and age never depend on the wall clock: a sequence number is a boot
 // counter, one more than the largest found, and a count of Puts.

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"path/filepath"
+	"strings"
 	"syscall"
 	"testing"
 )
@@ -214,6 +215,73 @@ func powerCutRun(t testing.TB, seed uint64, o Options) *simDisk {
 		p.left = 0 // the end of the process, whatever it was doing
 	}
 	return d
+}
+
+// TestSyncThatFailsOnce lets each sync of a run fail in turn, and that one only:
+// the next one's success proves nothing about what it was to make safe.
+func TestSyncThatFailsOnce(t *testing.T) {
+	o := Options{Dir: "/var/queue", DiskBytes: 1 << 20, Spool: Always}
+	syncs, images := 1<<30, 0
+	for i := 0; i < 2*syncs; i++ {
+		n, fault := 1+i/2, []error{syscall.EIO, syscall.ENOSPC}[i%2]
+		d := newSimDisk()
+		p := &simFS{simDisk: d, left: -1}
+		q, err := open(o, nil, p, p.noting())
+		if err != nil {
+			t.Fatal(err)
+		}
+		count, failed := 0, 0
+		p.setFail(func(kind, _ string) error {
+			if kind == "sync" {
+				if count++; count == n {
+					failed = len(d.log)
+					return fault
+				}
+			}
+			return nil
+		})
+		for i := range 50 {
+			it := filled(fmt.Sprintf("e%02d-%03d", i/7, i), fmt.Sprintf("e%02d", i/7), Picture, 25000)
+			k := key{it.ID, it.Kind}
+			p.note(func(led *ledger) { led.put[k], led.index[k] = it, i })
+			q.Put(it)
+			if it, ok := q.Next(); ok && i%8 != 0 {
+				q.Done(it.ID, it.Kind)
+			} else if ok {
+				q.Release(it.ID, it.Kind)
+			}
+			if i%4 == 0 {
+				q.disk.Lock()
+				if err := q.flush(false); err != nil {
+					q.trouble(err)
+				}
+				q.disk.Unlock()
+			}
+			q.heal(q.retryAt())
+		}
+		syncs = min(syncs, count)
+		rng := rand.New(rand.NewPCG(uint64(n), 3))
+		led, state := newLedger(), newSimState()
+		left := 30 // changes after the failure
+		for i, op := range d.log {
+			if op.kind == "note" {
+				op.note(led)
+				continue
+			}
+			state.apply(op)
+			if i < failed || left == 0 || strings.HasSuffix(op.name, "/probe") || testing.Short() && i%5 != 0 {
+				continue
+			}
+			left--
+			images++
+			how := []int{loseAll, tearOne}[i%2]
+			if err := led.check(state.cut(how, rng), o, false); err != nil {
+				t.Fatalf("sync %d failed (%v), cut after change %d of %d (%s %s), way %d: %v", n, fault, i, len(d.log), op.kind, op.name, how, err)
+			}
+		}
+		q.Close()
+	}
+	t.Logf("%d syncs, %d disks after a power cut", syncs, images)
 }
 
 var powerCuts = flag.Int("powercuts", 1, "runs of TestPowerCut")

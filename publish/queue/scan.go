@@ -43,7 +43,7 @@ func (s *store) scan() (*scanned, error) {
 		return nil, err
 	}
 	before := *s
-	s.segments, s.active, s.touched, s.suspect, s.scanned = nil, nil, nil, 0, true
+	s.segments, s.active, s.touched, s.suspect, s.failed, s.scanned = nil, nil, nil, 0, nil, true
 	all := &scanned{}
 	for _, name := range names {
 		number, ok := segmentNumber(name)

@@ -59,6 +59,7 @@ type store struct {
 	active   *segment // takes the next record, or nil
 	touched  []*segment
 	scanned  bool   // the folder was read at least once
+	failed   error  // of a sync: nothing counts as synced until the folder is read afresh
 	noGrowth bool   // the file system is full: no file may grow
 	wseq     uint64 // last given
 	synced   uint64 // every record up to this wseq is synced
@@ -232,18 +233,23 @@ func (s *store) writeSlot(g *segment) error {
 	return nil
 }
 
-// sync makes everything safe that was written.
+// sync makes everything safe that was written. Once it has failed it fails until
+// the next scan: of what a failed sync was to write, the kernel may have given up
+// some, and the next sync says nothing of that.
 func (s *store) sync() error {
+	if s.failed != nil {
+		return s.failed
+	}
 	wseq, fresh := s.wseq, false
 	for _, g := range s.touched {
-		if err := g.file.Sync(); err != nil {
-			return err
+		if s.failed = g.file.Sync(); s.failed != nil {
+			return s.failed
 		}
 		fresh = fresh || g.freshName
 	}
 	if fresh {
-		if err := s.fs.SyncDir(s.dir); err != nil {
-			return err
+		if s.failed = s.fs.SyncDir(s.dir); s.failed != nil {
+			return s.failed
 		}
 	}
 	for _, g := range s.touched {
@@ -286,7 +292,7 @@ func (s *store) segment(number uint16) *segment {
 // flush writes removals to the headers and syncs them. A segment without
 // live records becomes free, the active one only with all.
 func (s *store) flush(all bool) error {
-	written := false
+	written := s.failed != nil // what looks written may not be
 	for _, g := range s.segments {
 		if g.live == 0 && !g.free && (g != s.active || all) && g.next > slots {
 			g.free, g.dirty = true, true
