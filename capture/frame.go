@@ -5,6 +5,7 @@
 package capture
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"time"
@@ -58,20 +59,20 @@ type Frame struct {
 	// Width and Height are in pixels.
 	Width, Height int
 	Format        Format
-	// Data must not be changed once the frame is delivered. Whoever keeps it
-	// beyond the call in which he got it says so by Keep, or holds the frame in
-	// a [Ring].
+	// Data must not be changed once the frame is delivered. It is good while the
+	// frame is in a [Ring] and until the ring's next Add; who wants it for longer
+	// takes a copy by Keep.
 	Data []byte
 	// Loan is what Data lies in, if it is a pool's; a ring gives it back.
 	Loan *Loan
 }
 
-// Keep makes Data the caller's to keep and to hand on without a copy, for as long
-// as he likes. It must be called before the frame leaves the ring that holds it.
-func (f Frame) Keep() {
+// Keep returns the frame with Data that is good for ever.
+func (f Frame) Keep() Frame {
 	if f.Loan != nil {
-		f.Loan.kept.Store(true)
+		f.Data, f.Loan = bytes.Clone(f.Data), nil
 	}
+	return f
 }
 
 // Drop gives back the memory of a frame that nobody was given.

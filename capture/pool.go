@@ -1,62 +1,73 @@
 package capture
 
-import (
-	"sync"
-	"sync/atomic"
-)
+import "sync"
 
 // Pool is memory for a camera's pictures, used again and again: at 15 pictures a
-// second the garbage collector would else be what a quiet camera costs most. The
-// zero value is ready for use, by several goroutines.
+// second the garbage collector would else be what a quiet camera costs most. It
+// cuts pictures from blocks, and a block all of whose pictures came back is the
+// next one to cut from. What never comes back is left to the collector. The zero
+// value is ready for use, by several goroutines.
 type Pool struct {
-	mu   sync.Mutex
-	free []*Loan
+	mu    sync.Mutex
+	block *block // where the next picture is cut from
+	spare *block // one that came back
 }
 
-// spares is how many loans wait for the next picture; one comes back for each
-// that goes.
-const spares = 4
+type block struct {
+	bytes []byte
+	used  int // bytes, from the start
+	lent  int // pictures
+}
 
 // Loan is memory for one picture.
 type Loan struct {
 	Bytes []byte // of the length asked for
 	pool  *Pool
-	lent  bool        // under the pool's lock: it comes back once
-	kept  atomic.Bool // it never comes back
+	block *block // nil once it came back
 }
+
+const (
+	leastBlock    = 64 << 10
+	blockPictures = 4 // of the size of the first: what does not fit at the end is lost
+)
 
 // Lend returns memory for n bytes, with anything in it.
 func (p *Pool) Lend(n int) *Loan {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	for i, l := range p.free {
-		// What is far too large would hold more than the ring's limit says.
-		if c := cap(l.Bytes); c >= n && c/2 <= n {
-			last := len(p.free) - 1
-			p.free[i], p.free[last] = p.free[last], nil
-			p.free = p.free[:last]
-			l.Bytes, l.lent = l.Bytes[:n], true
-			return l
+	if b := p.block; b == nil || len(b.bytes)-b.used < n {
+		// One that is far too large would hold more than a ring's limit says.
+		if s := p.spare; s != nil && len(s.bytes) >= n && len(s.bytes) <= max(leastBlock, 4*blockPictures*n) {
+			p.block, p.spare = s, nil
+		} else {
+			p.block = &block{bytes: make([]byte, max(leastBlock, blockPictures*n))}
 		}
 	}
-	// The capacity is what the allocator takes anyway.
-	return &Loan{Bytes: append([]byte(nil), make([]byte, n)...), pool: p, lent: true}
+	b := p.block
+	l := &Loan{Bytes: b.bytes[b.used : b.used+n : b.used+n], pool: p, block: b}
+	b.used += n
+	b.lent++
+	return l
 }
 
-// giveBack lends the memory to the next picture, unless somebody keeps it.
+// giveBack ends the loan; the second time, and on nil, it does nothing.
 func (l *Loan) giveBack() {
-	if l == nil || l.kept.Load() {
+	if l == nil {
 		return
 	}
 	p := l.pool
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if !l.lent {
+	b := l.block
+	if b == nil {
 		return
 	}
-	l.lent = false
-	if len(p.free) == spares { // all too small or too large, it seems
-		p.free = append(p.free[:0], p.free[1:]...)
+	l.block = nil
+	if b.lent--; b.lent > 0 {
+		return
 	}
-	p.free = append(p.free, l)
+	b.used = 0
+	if b != p.block {
+		p.spare = b
+	}
 }

@@ -8,7 +8,7 @@ import (
 // Ring remembers the newest frames, so that an event can begin with the
 // seconds before its trigger. It is bounded twice, by bytes and by age, and
 // may be used by several goroutines. It gives the memory of dropped frames back to
-// their pool, but for those that somebody keeps ([Frame.Keep]).
+// their pool.
 //
 // What a second costs is rate times picture size: with 100 kB a picture at
 // 1280x720 and 10 frames a second about 1 MB, with 200 kB at 1920x1080 about
@@ -72,7 +72,7 @@ func (r *Ring) drop() {
 }
 
 // Since returns the frames taken at t or later, oldest first. The slice is the
-// caller's, the pictures in it are shared and kept.
+// caller's, the pictures in it are shared.
 func (r *Ring) Since(t time.Time) []Frame {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -80,9 +80,6 @@ func (r *Ring) Since(t time.Time) []Frame {
 	i := len(kept)
 	for i > 0 && !kept[i-1].At.Before(t) {
 		i--
-	}
-	for _, f := range kept[i:] {
-		f.Keep()
 	}
 	return append([]Frame(nil), kept[i:]...)
 }
@@ -94,9 +91,7 @@ func (r *Ring) Newest() (Frame, bool) {
 	if r.head == len(r.frames) {
 		return Frame{}, false
 	}
-	f := r.frames[len(r.frames)-1]
-	f.Keep()
-	return f, true
+	return r.frames[len(r.frames)-1], true
 }
 
 // Clear forgets every frame: while pictures must not be kept, for privacy or

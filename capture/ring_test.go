@@ -91,77 +91,90 @@ func BenchmarkRing(b *testing.B) {
 }
 
 // A ring gives back the memory of what it drops, at the next Add at the earliest,
-// but not what somebody keeps, and nothing twice.
+// and nothing twice.
 func TestRingGivesMemoryBack(t *testing.T) {
 	var p Pool
-	r := NewRing(1000, 200*time.Millisecond)
+	r := NewRing(1_000_000, 200*time.Millisecond)
+	lent := func() (n int) {
+		for b := range map[*block]bool{p.block: true, p.spare: true} {
+			if b != nil {
+				n += b.lent
+			}
+		}
+		return n
+	}
 	add := func(i, size int) Frame {
 		f := Frame{At: t0.Add(time.Duration(i) * 100 * time.Millisecond), Loan: p.Lend(size)}
 		f.Data = f.Loan.Bytes
 		r.Add(f)
 		return f
 	}
-	owns := func(l *Loan, f Frame) bool { return &l.Bytes[:1][0] == &f.Data[:1][0] }
-	var all []Frame
-	for i := range 5 {
-		all = append(all, add(i, 100)) // the ring holds three; 1 is dropped, 0 given back
-	}
-	l := p.Lend(100)
-	if !owns(l, all[0]) {
-		t.Error("the oldest frame's memory is not used again")
-	}
-	if l := p.Lend(100); owns(l, all[0]) || owns(l, all[1]) {
-		t.Error("memory was lent twice, or before the next Add")
-	}
-	all[2].Keep()
-	r.Since(t0.Add(400 * time.Millisecond)) // keeps 4
-	for i := 5; i < 9; i++ {
-		all = append(all, add(i, 100))
-	}
-	for _, f := range p.free {
-		if owns(f, all[2]) || owns(f, all[4]) {
-			t.Error("memory that is kept was given back")
+	for i, want := range []int{1, 2, 3, 4, 4, 4} { // three in the ring, and one that was just dropped
+		add(i, 1000)
+		if n := lent(); n != want {
+			t.Errorf("%d pictures lent after %d, want %d", n, i+1, want)
 		}
 	}
-	big := add(9, 2000) // no room for it
-	for _, f := range p.free {
-		if owns(f, big) {
-			t.Error("the caller of Add still uses the frame")
-		}
+	big := add(6, 2_000_000) // no room for it, nor for what was there
+	if big.Loan.block == nil {
+		t.Error("the caller of Add still uses the frame")
 	}
-	add(10, 100)
-	if l := p.Lend(1500); !owns(l, big) {
-		t.Error("the memory of what had no room is lost")
+	kept := add(7, 1000)
+	if n := lent(); n != 1 || big.Loan.block != nil {
+		t.Errorf("%d pictures lent, want 1", n)
 	}
 	big.Drop()
-	big.Drop()
-	if a, b := p.Lend(2000), p.Lend(2000); owns(a, big) == owns(b, big) {
-		t.Error("dropped twice, memory is lent twice or not at all")
+	kept.Data[0] = 1
+	kept = kept.Keep()
+	add(20, 1000)
+	add(21, 1000)
+	if n := lent(); n != 2 {
+		t.Errorf("%d pictures lent, want 2", n)
+	}
+	clear(p.block.bytes)
+	clear(p.spare.bytes)
+	if kept.Data[0] != 1 {
+		t.Error("what was kept changed")
 	}
 }
 
-// Memory that does not suit the pictures any more is given up.
+// Memory follows the pictures' size, up and down; what somebody does not give
+// back holds up nothing.
 func TestPoolFollowsTheSize(t *testing.T) {
 	var p Pool
-	for _, size := range []int{100_000, 10_000, 100_000} {
-		for range 10 {
-			var l [8]*Loan
-			for i := range l {
-				l[i] = p.Lend(size)
-				if c := cap(l[i].Bytes); c < size || c > 2*size {
-					t.Fatalf("%d bytes are lent for %d", c, size)
-				}
-			}
-			for _, l := range l {
-				l.giveBack()
+	var ring []*Loan
+	blocks := func() int { // what the loans hold
+		held, total := map[*block]bool{p.block: true, p.spare: true}, 0
+		for _, l := range ring {
+			held[l.block] = true
+		}
+		for b := range held {
+			if b != nil {
+				total += len(b.bytes)
 			}
 		}
-		if len(p.free) > spares {
-			t.Errorf("%d loans wait", len(p.free))
+		return total
+	}
+	for _, size := range []int{100_000, 10_000, 200_000, 150_000} {
+		for i := range 100 {
+			l := p.Lend(size + i)
+			if len(l.Bytes) != size+i || cap(l.Bytes) != size+i {
+				t.Fatalf("%d bytes, room for %d, are lent for %d", len(l.Bytes), cap(l.Bytes), size+i)
+			}
+			if i%10 == 9 {
+				continue // lost
+			}
+			if ring = append(ring, l); len(ring) > 30 {
+				ring[0].giveBack()
+				ring = ring[1:]
+			}
+		}
+		if total, most := blocks(), 2*30*size; total > most {
+			t.Errorf("%d bytes for 30 pictures of %d", total, size)
 		}
 	}
-	f := Frame{}
-	if n := testing.AllocsPerRun(100, func() { f.Loan = p.Lend(100_000); f.Drop() }); n != 0 {
+	var f Frame
+	if n := testing.AllocsPerRun(100, func() { f.Loan = p.Lend(100_000); f.Drop() }); n > 1 {
 		t.Errorf("%v allocations a picture", n)
 	}
 }

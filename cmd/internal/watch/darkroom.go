@@ -119,7 +119,7 @@ func (d *darkroom) add(j job) {
 
 // live has the frame sent when nothing else is to be done.
 func (d *darkroom) live(f capture.Frame) {
-	f.Keep()
+	f = f.Keep()
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.newest = &f
@@ -141,7 +141,7 @@ func (d *darkroom) tell(kind string, e publish.Event, at time.Time) {
 
 // provisional publishes the first cover.
 func (d *darkroom) provisional(event string, t taken) {
-	t.frame.Keep()
+	t.frame = t.frame.Keep()
 	d.add(func() {
 		if p, ok := d.develop(t.frame, t.picID); ok {
 			d.cover = p
@@ -161,7 +161,7 @@ func (d *darkroom) show(event string) {
 // picture develops a picture of the burst and hands it to the outbox and the
 // album. It says nothing where it was given up: the count does.
 func (d *darkroom) picture(event string, t taken) {
-	t.frame.Keep()
+	t.frame = t.frame.Keep()
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if d.pictures >= maxUndeveloped {
