@@ -191,6 +191,9 @@ func powerCutRun(t testing.TB, seed uint64, o Options) *simDisk {
 				q.commit(nil)
 				q.disk.Unlock()
 			case 5:
+				if !q.removing() {
+					break
+				}
 				q.disk.Lock()
 				if err := q.flush(false); err != nil {
 					q.trouble(err)

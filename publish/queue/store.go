@@ -23,6 +23,9 @@ const (
 // errNoRoom: no segment can take the record.
 var errNoRoom = errors.New("no room in the segments")
 
+// errDetached: no file is open, and what was written last may not be synced.
+var errDetached = errors.New("the queue's folder is not attached")
+
 // loc is a record's place. Its life tells it from whatever is written there
 // later, so that it can be read without a lock.
 type loc struct {
@@ -59,7 +62,7 @@ type store struct {
 	active   *segment // takes the next record, or nil
 	touched  []*segment
 	scanned  bool   // the folder was read at least once
-	failed   error  // of a sync: nothing counts as synced until the folder is read afresh
+	failed   error  // of a sync, or errDetached: nothing is synced until the folder is read afresh
 	noGrowth bool   // the file system is full: no file may grow
 	wseq     uint64 // last given
 	synced   uint64 // every record up to this wseq is synced
@@ -292,7 +295,10 @@ func (s *store) segment(number uint16) *segment {
 // flush writes removals to the headers and syncs them. A segment without
 // live records becomes free, the active one only with all.
 func (s *store) flush(all bool) error {
-	written := s.failed != nil // what looks written may not be
+	if s.failed != nil { // what looks written may not be
+		return s.failed
+	}
+	written := false
 	for _, g := range s.segments {
 		if g.live == 0 && !g.free && (g != s.active || all) && g.next > slots {
 			g.free, g.dirty = true, true
@@ -360,6 +366,7 @@ func (s *store) detach() {
 		}
 	}
 	s.touched, s.active = nil, nil
+	s.failed = errDetached
 	if s.lock != nil {
 		s.lock.Close()
 		s.lock = nil
