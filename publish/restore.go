@@ -26,32 +26,49 @@ func (p *Publisher) restore() {
 		return
 	}
 	now := time.Now()
+	var newest *ArchivedEvent
+	var last summary
 	for _, e := range p.o.Archived(time.UnixMilli(0), now.Add(tooFarAhead), restoreFrom) {
 		var s summary
 		if json.Unmarshal(e.Summary, &s) != nil || s.EventID != e.ID || s.Phase != "closed" {
 			continue
 		}
-		if retained <= e.ID { // ULIDs: the broker's is not a newer one
-			p.putBack(s, e, retained == e.ID)
+		if newest == nil {
+			if retained > e.ID { // ULIDs: the broker's is a newer one
+				return
+			}
+			newest, last = &e, s
 		}
-		return
+		if jpeg := p.coverOf(s, e); jpeg != nil { // an event without pictures leaves the cover before it
+			p.putBack(last, *newest, e.ID, jpeg, retained == newest.ID)
+			return
+		}
+	}
+	if newest != nil {
+		p.putBack(last, *newest, "", nil, retained == newest.ID)
 	}
 }
 
-// putBack makes an archived event the newest one. Where the broker still has
-// its cover, that is only kept for the time when it does not.
-func (p *Publisher) putBack(s summary, e ArchivedEvent, has bool) {
-	id := s.Cover
-	if id == "" && len(e.PicIDs) > 0 {
-		id = e.PicIDs[0]
+// coverOf reads an event's cover from the archive, or another of its pictures.
+func (p *Publisher) coverOf(s summary, e ArchivedEvent) []byte {
+	for _, id := range append([]string{s.Cover}, e.PicIDs[:min(len(e.PicIDs), 1)]...) {
+		if id == "" || p.o.Lookup == nil {
+			continue
+		}
+		if jpeg, _, ok := p.o.Lookup(id); ok && len(jpeg) > 0 {
+			return jpeg
+		}
 	}
-	var jpeg []byte
-	if id != "" && p.o.Lookup != nil && p.o.Wire != Watson {
-		jpeg, _, _ = p.o.Lookup(id)
-	}
+	return nil
+}
+
+// putBack makes an archived event the newest one, with the cover of that or of
+// one before it. Where the broker still has them, the cover is only kept for the
+// time when it does not.
+func (p *Publisher) putBack(s summary, e ArchivedEvent, coverOf string, jpeg []byte, has bool) {
 	var images []*message
-	if len(jpeg) > 0 {
-		images, _ = p.coverMessages(e.ID, jpeg)
+	if jpeg != nil {
+		images, _ = p.coverMessages(coverOf, jpeg)
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -79,7 +96,7 @@ func (p *Publisher) putBack(s summary, e ArchivedEvent, has bool) {
 	if p.imageOf != "" {
 		return
 	}
-	p.imageOf = e.ID
+	p.imageOf = coverOf
 	for _, m := range images {
 		if has {
 			p.out.hold(m)

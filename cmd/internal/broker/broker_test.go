@@ -101,7 +101,7 @@ func TestWhoMayWriteWhat(t *testing.T) {
 		defer client.Disconnect(100)
 		client.Publish(topic, 1, false, "x").WaitTimeout(20 * time.Second)
 	}
-	wanted := []string{"pirwatch/demo/armed/set", "pirwatch/demo/masks/set", "pirwatch/demo/capture", "pirwatch/demo/resend", "pirwatch/demo/tune"}
+	wanted := []string{"pirwatch/demo/armed/set", "pirwatch/demo/masks/set", "pirwatch/demo/capture", "pirwatch/demo/resend", "pirwatch/demo/recall", "pirwatch/demo/tune"}
 	refused := []string{"pirwatch/demo/status", "pirwatch/demo/chunk", "pirwatch/demo/status/set", "pirwatch/demo/armed/set/x",
 		"homeassistant/status", "other/demo/capture"}
 	for _, topic := range append(refused, wanted...) {
