@@ -29,7 +29,8 @@ type pretend struct {
 	mu    sync.Mutex
 	got   []string // commands as "name payload"
 	shots int
-	store *archive.Archive // where the daemon's archive would be; may be nil
+	tuned context.CancelFunc // ends the score; nil: none is told
+	store *archive.Archive   // where the daemon's archive would be; may be nil
 }
 
 const pageBase = "pirwatch"
@@ -105,8 +106,15 @@ func (c *pretend) obey(name, payload string) {
 		c.say(setting, payload, true)
 	case name == "capture":
 		c.burst(burst{trigger: "manual", pictures: 2})
-	case name == "tune" && payload == "ON":
-		go c.tune()
+	case name == "tune":
+		if c.tuned != nil {
+			c.tuned()
+		}
+		if c.tuned = nil; payload == "ON" {
+			var ctx context.Context
+			ctx, c.tuned = context.WithCancel(c.t.Context())
+			go c.tune(ctx, c.link)
+		}
 	}
 }
 
@@ -116,11 +124,13 @@ func (c *pretend) commands() []string {
 	return append([]string(nil), c.got...)
 }
 
-// tune says scores until the link is lost or 20 s are over.
-func (c *pretend) tune() {
-	for i := range 40 {
+// tune says scores until it is ended or the link is lost.
+func (c *pretend) tune(ctx context.Context, link *mqtt.Link) {
+	for i := 0; ; i++ {
 		select {
-		case <-c.link.Lost():
+		case <-ctx.Done():
+			return
+		case <-link.Lost():
 			return
 		case <-time.After(500 * time.Millisecond):
 		}

@@ -16,6 +16,7 @@ import (
 	"regexp"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -28,6 +29,36 @@ type site struct {
 	broker *broker
 	store  *archive.Archive
 	url    string
+	dials  atomic.Int64 // connections to the broker
+	kicks  atomic.Bool  // each is closed a moment after it began
+	mu     sync.Mutex
+	conns  []net.Conn
+}
+
+// dial connects the page to the broker.
+func (s *site) dial(ctx context.Context) (net.Conn, error) {
+	conn, err := new(net.Dialer).DialContext(ctx, "tcp", s.broker.addr)
+	if err != nil {
+		return nil, err
+	}
+	s.dials.Add(1)
+	if s.kicks.Load() {
+		time.AfterFunc(time.Second, func() { conn.Close() })
+	}
+	s.mu.Lock()
+	s.conns = append(s.conns, conn)
+	s.mu.Unlock()
+	return conn, nil
+}
+
+// cut closes the pages' connections to the broker.
+func (s *site) cut() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, conn := range s.conns {
+		conn.Close()
+	}
+	s.conns = nil
 }
 
 func newSite(t testing.TB, o view.Options, conf ...string) *site {
@@ -38,9 +69,7 @@ func newSite(t testing.TB, o view.Options, conf ...string) *site {
 		t.Fatal(err)
 	}
 	o.Archive, o.Listen, o.Base, o.Version = s.store, "127.0.0.1:0", pageBase, "test"
-	o.Dial = func(ctx context.Context) (net.Conn, error) {
-		return new(net.Dialer).DialContext(ctx, "tcp", s.broker.addr)
-	}
+	o.Dial = s.dial
 	server, err := view.New(o, nil)
 	if err != nil {
 		t.Fatal(err)
@@ -195,6 +224,28 @@ func TestPageFilm(t *testing.T) {
 	browse(t, "film", cameraDeeds(front, back), s.url)
 }
 
+// TestPageArchive: hundreds of past events can be paged through, none twice and
+// none left out, though some began at the same instant; a server that hangs is told.
+func TestPageArchive(t *testing.T) {
+	const n = 301
+	s := newSite(t, view.Options{})
+	jpeg, _ := pageScene()(30)
+	newest := time.Now().UTC().Truncate(time.Second).Add(-time.Hour)
+	for i := range n {
+		at := newest.Add(-time.Duration((i+1)/2) * 11 * time.Minute)
+		at = at.Add(time.Duration(i%2) * 100 * time.Microsecond) // within the millisecond that browsers count in
+		id := fmt.Sprintf("01K%023X", 10_000-i)
+		camera := []string{"front", "back"}[i%2]
+		if err := errors.Join(
+			s.store.SavePicture(camera, at, id+"-00", jpeg),
+			s.store.SaveSummary(camera, at, id, fmt.Appendf(nil, `{"phase":"closed","event_id":%q,"started_at":%q,"trigger":"pir","frames":1,"cover":"%s-00","pic_ids":["%s-00"]}`, id, at.Format(time.RFC3339Nano), id, id)),
+		); err != nil {
+			t.Fatal(err)
+		}
+	}
+	browse(t, "archive", nil, s.url, fmt.Sprint(n))
+}
+
 // TestPageTune: the score is plotted, and a mask drawn on one page shows on another.
 func TestPageTune(t *testing.T) {
 	s := newSite(t, view.Options{})
@@ -209,6 +260,8 @@ func TestPageLink(t *testing.T) {
 	d := cameraDeeds(front)
 	d["stop"] = func(json.RawMessage) any { s.broker.stop(); return true }
 	d["start"] = func(json.RawMessage) any { s.broker.start(t); front.connect(); return true }
+	d["kick"] = func(raw json.RawMessage) any { s.kicks.Store(arg[bool](raw)); s.cut(); return true }
+	d["dials"] = func(json.RawMessage) any { return s.dials.Load() }
 	browse(t, "link", d, s.url)
 }
 
@@ -254,6 +307,16 @@ func TestPageHostile(t *testing.T) {
 			}
 		}
 		return true
+	}
+	d["whole"] = func(raw json.RawMessage) any {
+		a := arg[struct{ Cameras, Megabytes int }](raw)
+		jpeg := append([]byte{0xff, 0xd8}, make([]byte, a.Megabytes*1e6)...)
+		name := ""
+		for i := range a.Cameras {
+			name = fmt.Sprintf("stranger%02d", i)
+			<-evil.link.Publish(pageBase+"/"+name+"/image", jpeg, 1, false).Done()
+		}
+		return name
 	}
 	browse(t, "hostile", d, s.url)
 }

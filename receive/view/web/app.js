@@ -110,6 +110,7 @@ async function start() {
     main.focus({ preventScroll: true });
   });
   addEventListener("pagehide", () => view?.leave?.());
+  addEventListener("pageshow", (e) => { if (e.persisted) location.reload(); }); // its view has been left
   route();
 
   const logout = document.getElementById("logout");

@@ -3,6 +3,7 @@
 import { get, pictureURL, zipURL } from "./api.js";
 import { attr, freshID, h, icon, keyed, picture, placeBox, show, text } from "./dom.js";
 import { fromArchive } from "./events.js";
+import { goesOn } from "./store.js";
 import { ago, bytes, day, dotted, percent, plural, span, time, trigger } from "./format.js";
 
 const LONGEST_STEP = 1500, SHORTEST_STEP = 120; // ms a picture stays while playing
@@ -130,7 +131,7 @@ export function eventView(root, app, [camera = "", id = "", first = ""]) {
       const m = e?.summary ?? archived?.summary ?? {};
       const started = e?.started ?? archived?.started ?? null;
       pics = collect();
-      if (!touched) wanted = m.phase === "open" ? pics.at(-1)?.id ?? "" : pics.some((p) => p.id === m.cover) ? m.cover : "";
+      if (!touched) wanted = goesOn(app.store.cameras.get(camera), m) ? pics.at(-1)?.id ?? "" : pics.some((p) => p.id === m.cover) ? m.cover : "";
       const found = pics.findIndex((p) => p.id === wanted);
       at = found >= 0 ? found : touched ? Math.min(Math.max(at, 0), pics.length - 1) : Math.min(0, pics.length - 1);
       const p = pics[at];
@@ -170,7 +171,7 @@ export function eventView(root, app, [camera = "", id = "", first = ""]) {
       const place = `${at} of ${pics.length}`;
       if (place !== centred) centre();
       centred = place;
-      drawFacts(facts, m, e, archived, pics);
+      drawFacts(facts, m, e, archived, pics, goesOn(app.store.cameras.get(camera), m));
     },
   };
 }
@@ -193,10 +194,10 @@ function thumb(choose) {
   };
 }
 
-function drawFacts(list, m, e, archived, pics) {
+function drawFacts(list, m, e, archived, pics, open) {
   const rows = [
     ["Trigger", trigger(e?.trigger || archived?.trigger)],
-    ["Lasted", m.phase === "open" ? "still going on" : span(m.duration_s)],
+    ["Lasted", open ? "still going on" : span(m.duration_s)],
     ["Changed", percent(m.score ?? e?.score)],
     ["Pictures", Number.isFinite(m.frames) && m.frames !== pics.length ? `${pics.length} of ${m.frames}` : plural(pics.length, "picture", "pictures")],
     ["Still to come", m.queued > 0 ? String(m.queued) : ""],

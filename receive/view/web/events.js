@@ -3,9 +3,11 @@
 
 import { get, pictureURL, zipURL } from "./api.js";
 import { attr, h, icon, keyed, picture, show, text } from "./dom.js";
+import { goesOn } from "./store.js";
 import { bytes, day, dayKey, dotted, percent, plural, shortDay, span, time, trigger, when } from "./format.js";
 
 const PAGE = 40;
+const MOST = 1000; // events listed
 
 /** An event as the archive lists it, in the form the page uses. */
 export function fromArchive(a) {
@@ -58,12 +60,16 @@ export function eventsView(root, app, [camera = "", from = ""]) {
     error = "";
     app.redraw();
     try {
-      const { events } = await get("events", { camera, to: to ? new Date(to.getTime() + (until === to ? 0 : 1)).toISOString() : "", limit: PAGE });
+      // To the end of the millisecond: the archive's clock is finer than ours, and
+      // what began together with the last one listed may not have been. Those come again.
+      const { events } = await get("events", { camera, to: to ? new Date(to.getTime() + 1).toISOString() : "", limit: PAGE });
+      const before = archived.size;
       for (const a of events) archived.set(`${a.camera}/${a.event_id}`, fromArchive(a));
       if (!quiet) {
-        more = events.length === PAGE;
+        more = events.length === PAGE && archived.size > before && archived.size < MOST;
         if (events.length) until = when(events.at(-1).started_at);
       }
+      if (archived.size > MOST) archived = new Map([...archived].sort(([, a], [, b]) => b.started - a.started).slice(0, MOST));
     } catch (err) {
       error = err.message;
     }
@@ -113,7 +119,7 @@ export function eventsView(root, app, [camera = "", from = ""]) {
         }
       }
       const days = new Map();
-      for (const e of [...events.values()].filter((e) => e.started).sort((a, b) => b.started - a.started).slice(0, 1000)) {
+      for (const e of [...events.values()].filter((e) => e.started).sort((a, b) => b.started - a.started).slice(0, MOST)) {
         const k = dayKey(e.started);
         if (!days.has(k)) days.set(k, { key: k, events: [] });
         days.get(k).events.push(e);
@@ -124,10 +130,12 @@ export function eventsView(root, app, [camera = "", from = ""]) {
       show(older, app.info.archive && more && !loading && !error && events.size > 0);
       show(retry, error !== "");
       const nothing = events.size === 0;
-      show(note, loading || error || nothing || !app.info.archive);
+      const full = archived.size >= MOST;
+      show(note, loading || error || nothing || full || !app.info.archive);
       text(note, error ? error : loading ? "Loading…"
         : nothing ? (end ? "No events up to that day." : "No events yet. When something moves, it appears here.")
-          : !app.info.archive ? "This server keeps no archive: only what this page has heard since it was opened is listed." : "");
+          : full ? "For older events choose a day above."
+            : !app.info.archive ? "This server keeps no archive: only what this page has heard since it was opened is listed." : "");
     },
   };
 }
@@ -173,7 +181,7 @@ function eventCard(app) {
       text(start, time(e.started));
       text(name, e.camera);
       const n = e.archived ? e.pictures.length : e.pics.size;
-      const parts = [trigger(e.trigger), m.phase === "open" ? "now" : Number.isFinite(m.duration_s) ? span(m.duration_s) : "", Number.isFinite(e.score) ? percent(e.score) : "", plural(n, "picture", "pictures")];
+      const parts = [trigger(e.trigger), goesOn(app.store.cameras.get(e.camera), m) ? "now" : Number.isFinite(m.duration_s) ? span(m.duration_s) : "", Number.isFinite(e.score) ? percent(e.score) : "", plural(n, "picture", "pictures")];
       if (m.dropped > 0) parts.push(`${m.dropped} given up`);
       text(facts, dotted(parts));
       attr(link, "href", `./#event/${encodeURIComponent(e.camera)}/${encodeURIComponent(e.id)}`);

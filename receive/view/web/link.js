@@ -1,7 +1,8 @@
 // The MQTT link: MQTT.js over the server's websocket, with our own reconnect so
 // that the page can tell since when the link is down and when the next try is.
 
-const FIRST = 1000, LONGEST = 15000;
+const FIRST = 1000, LONGEST = 15000; // ms between tries
+const SETTLED = 20_000; // ms that a link must have held for the next loss to count as a first one
 
 export class Link {
   state = "connecting"; // connecting, online, lost, denied
@@ -75,7 +76,6 @@ export class Link {
           client.end(true);
           return;
         }
-        this.#pause = FIRST;
         this.#set("online");
       });
     });
@@ -94,6 +94,7 @@ export class Link {
     client.on("close", () => {
       if (client !== this.#client) return;
       this.#close();
+      if (this.state === "online" && Date.now() - this.since > SETTLED) this.#pause = FIRST;
       const wait = Math.round(this.#pause * (0.5 + Math.random() / 2));
       this.#pause = Math.min(LONGEST, this.#pause * 2);
       this.nextTry = Date.now() + wait;

@@ -18,7 +18,7 @@ const WORDS = {
 /** surface lies over the picture; save(masks) publishes. */
 export function maskEditor(surface, save) {
   let masks = masksOf(null), kind = "ignore", drawing = null, chosen = null, dragging = null, stroke = false;
-  let history = [];
+  let history = [], known = false; // what the camera has; until it is known nothing can replace it
 
   const svg = s("svg", { viewBox: "0 0 1 1", preserveAspectRatio: "none", class: "shapes", "aria-hidden": "true" });
   const shapes = s("g");
@@ -86,7 +86,7 @@ export function maskEditor(surface, save) {
   };
 
   surface.addEventListener("pointerdown", (e) => {
-    if (e.button !== 0 || e.target.closest("button")) return;
+    if (!known || e.button !== 0 || e.target.closest("button")) return;
     const p = at(e);
     if (!drawing) {
       const hit = all().reverse().find((x) => inside(p, x.points));
@@ -206,9 +206,10 @@ export function maskEditor(surface, save) {
     text(what, WORDS[kind].what);
     text(pen, drawing ? "Stop drawing" : `Draw ${WORDS[kind].name.toLowerCase()} area`);
     attr(pen, "aria-pressed", drawing ? "true" : "false");
+    for (const b of [pen, rect]) attr(b, "disabled", !known);
     show(close, drawing?.length >= 3);
     show(undo, history.length > 0);
-    text(hint, drawing ? "Draw around the area in one stroke, or tap corner by corner and close the shape." : editing ? "Drag the corners, or use the arrow keys." : "");
+    text(hint, !known ? "The camera has not told its masks yet." : drawing ? "Draw around the area in one stroke, or tap corner by corner and close the shape." : editing ? "Drag the corners, or use the arrow keys." : "");
     for (const r of radios) r.checked = r.value === kind;
   }
 
@@ -216,11 +217,13 @@ export function maskEditor(surface, save) {
   return {
     tools,
     leave: () => document.removeEventListener("keydown", escape),
-    /** Takes what the camera says, unless a hand is on it. */
+    /** Takes what the camera says, unless a hand is on it; null: it has said nothing. */
     show(from) {
       if (dragging || drawing) return;
-      if (JSON.stringify(from) === JSON.stringify(masks)) return;
-      masks = structuredClone(from);
+      if (known === (from !== null) && (!known || JSON.stringify(from) === JSON.stringify(masks))) return;
+      known = from !== null;
+      masks = masksOf(from);
+      history = []; // another hand's: undoing over it would undo that, too
       if (chosen && !all().some((x) => x.key === chosen)) chosen = null;
       draw();
     },

@@ -5,6 +5,7 @@ import { get, pictureURL } from "./api.js";
 import { attr, freshID, h, icon, keyed, picture, placeBox, show, text } from "./dom.js";
 import { fromArchive } from "./events.js";
 import { age, ago, dotted, moment, percent, plural, span, time, trigger, when } from "./format.js";
+import { goesOn } from "./store.js";
 import { troubles } from "./trouble.js";
 
 export function nowView(root, app) {
@@ -138,7 +139,7 @@ function cameraCard(app, name) {
     const done = pics.filter((p) => p.state === "done").length;
     const lost = pics.filter((p) => p.state === "lost").length;
     const m = e.summary;
-    const open = m ? m.phase === "open" : c.motion === "ON";
+    const open = m ? goesOn(c, m) : c.motion === "ON" && c.status === "online";
     text(eventTitle, `${open ? "Event now" : "Last event"}, ${moment(e.started ?? new Date(e.seen))}`);
     const parts = [trigger(e.trigger)];
     if (Number.isFinite(m?.duration_s) && !open) parts.push(span(m.duration_s));
@@ -183,7 +184,7 @@ function stillThere(app, c) {
 
 /** Since when it moves. */
 function movingFor(c) {
-  const since = c.motionAt || (c.lastEvent?.phase === "open" ? when(c.lastEvent.started_at)?.getTime() : 0);
+  const since = c.motionAt || (goesOn(c, c.lastEvent) ? when(c.lastEvent.started_at)?.getTime() : 0);
   return since ? `Moving for ${age((Date.now() - since) / 1000)}` : "Moving";
 }
 
@@ -198,9 +199,7 @@ function tile(app, camera, eventID) {
   const node = h("li", null, link, again);
   let pic = null;
   again.addEventListener("click", () => {
-    if (!app.command(camera(), "resend", JSON.stringify({ pic_id: pic.id }))) return;
-    pic.state = "coming";
-    app.redraw();
+    if (app.command(camera(), "resend", JSON.stringify({ pic_id: pic.id }))) app.store.again(camera(), pic);
   });
   return {
     node,

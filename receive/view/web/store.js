@@ -14,6 +14,8 @@ const MAX_STATE = 64 << 10;
 const MAX_SCORES = 240; // two minutes
 const MAX_HEALTH = 480; // eight hours
 const LONG_SILENCE = 8000; // ms without an echo before a command counts as unanswered
+const NO_RESEND = 60_000; // ms without a piece before a picture that was asked for counts as lost
+const MAX_WHOLE = 64 << 20; // bytes of covers and live pictures, over all cameras
 
 /** The topics below <base>/<camera>/ that the page reads, with their QoS. */
 export const TOPICS = {
@@ -39,6 +41,9 @@ export function eventOf(picID) {
   return m ? m[1] : picID;
 }
 
+/** Whether an event still goes on, as far as its camera can be heard. */
+export const goesOn = (c, m) => m?.phase === "open" && c?.status === "online";
+
 /** One camera's state. */
 class Camera {
   status = ""; statusAt = 0; motion = ""; motionAt = 0; armed = ""; trigger = ""; cooldown = null; sensitivity = null;
@@ -50,6 +55,7 @@ class Camera {
   scores = []; scoreBox = null; tuned = 0;
   log = []; // health over time
   pending = new Map(); // setting → {value, at}
+  awaited = new Set(); // pictures asked for again
   unanswered = "";
   refused = 0; incomplete = 0;
   asked = 0; // when a capture was asked for
@@ -72,11 +78,13 @@ class Camera {
 export class Store {
   cameras = new Map();
   kept = 0; // bytes of finished pictures
+  held = 0; // bytes of covers and live pictures
   refusedCameras = 0;
   changed = () => {};
   onEvent = () => {};
   onHistory = () => {};
   #pictures = new Set(); // finished ones, oldest first
+  #wholes = new Set(); // covers and live pictures, oldest first
 
   constructor(base) {
     this.base = base;
@@ -144,7 +152,7 @@ export class Store {
         this.#echo(c, name);
         break;
       }
-      case "masks": c.masks = masksOf(parse(payload)); this.#echo(c, name); break;
+      case "masks": c.masks = payload.length ? masksOf(parse(payload)) : null; this.#echo(c, name); break;
       case "health":
         c.health = parse(payload);
         c.healthAt = retained ? 0 : Date.now();
@@ -188,6 +196,7 @@ export class Store {
       e.pics.set(r.picID, p);
     }
     p.state = "coming";
+    c.awaited.delete(p);
     p.have = r.have;
     p.size = r.size;
     if (!r.done) return;
@@ -239,7 +248,10 @@ export class Store {
       e.witnessed = true;
       e.started ??= when(m.at);
       e.trigger = m.event_type === "manual" ? "manual" : String(m.trigger ?? "");
-      if (m.event_type === "manual") c.asked = 0;
+      if (m.event_type === "manual") {
+        c.asked = 0;
+        this.#echo(c, "capture");
+      }
       c.current = m.event_id;
       this.onEvent(c, e, m.event_type);
     } else if (m.event_type === "motion_end") {
@@ -277,9 +289,22 @@ export class Store {
       if (payload.length) c.refused++;
       return;
     }
-    const old = c[what];
-    c[what] = { url: URL.createObjectURL(new Blob([payload], { type: "image/jpeg" })), at: Date.now() };
-    if (old) setTimeout(() => URL.revokeObjectURL(old.url), 2000); // the old one may still be loading
+    this.#release(c[what]);
+    c[what] = { url: URL.createObjectURL(new Blob([payload], { type: "image/jpeg" })), at: Date.now(), bytes: payload.length, of: c, what };
+    this.#wholes.add(c[what]);
+    this.held += payload.length;
+    for (const old of this.#wholes) {
+      if (this.held <= MAX_WHOLE) break;
+      if (old !== c[what]) this.#release(old);
+    }
+  }
+
+  /** Forgets a cover or live picture. */
+  #release(w) {
+    if (!this.#wholes.delete(w)) return;
+    this.held -= w.bytes;
+    URL.revokeObjectURL(w.url);
+    w.of[w.what] = null;
   }
 
   #score(c, m) {
@@ -308,6 +333,14 @@ export class Store {
     this.changed();
   }
 
+  /** Notes that a lost picture was asked for again. */
+  again(c, p) {
+    Object.assign(p, { state: "coming", asked: performance.now() });
+    c.awaited.add(p);
+    if (c.awaited.size > MAX_TILES) c.awaited.delete(c.awaited.values().next().value);
+    this.changed();
+  }
+
   /** Gives up what did not come in time; call it every second. */
   expire() {
     let any = false;
@@ -317,6 +350,13 @@ export class Store {
         c.incomplete++;
         const p = c.events.get(gone.eventID || eventOf(gone.picID))?.pics.get(gone.picID);
         if (p && p.state === "coming") Object.assign(p, { state: "lost", reason: "", have: gone.have });
+      }
+      for (const p of c.awaited) {
+        if (p.state === "coming" && performance.now() - p.asked < NO_RESEND) continue;
+        c.awaited.delete(p);
+        if (p.state !== "coming") continue;
+        any = true;
+        Object.assign(p, { state: "lost", reason: "no answer" });
       }
       for (const [name, p] of c.pending) {
         if (Date.now() - p.at < LONG_SILENCE) continue;

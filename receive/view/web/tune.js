@@ -5,10 +5,10 @@
 import { attr, h, keyed, picture, placeBox, s, show, text } from "./dom.js";
 import { percent } from "./format.js";
 import { maskEditor } from "./masks.js";
-import { masksOf } from "./store.js";
 
 const W = 600, H = 160, SECONDS = 60;
 const TUNE_AGAIN = 8 * 60e3; // ms; the camera stops by itself after ten minutes
+const SILENCE = 5000; // ms without a score after which it is asked for anew: another browser may have ended it
 
 const MODES = { pir: "Motion sensor", frames: "Picture change", either: "Either of them", both: "Both together" };
 
@@ -67,6 +67,11 @@ function tunePanel(root, app, name) {
   const sensWord = h("output", { for: "sens" });
   const mode = h("select", { id: "mode", onchange: () => set("trigger", mode.value) }, Object.entries(MODES).map(([v, t]) => h("option", { value: v, text: t })));
   const cool = h("input", { id: "cool", type: "number", min: 0, max: 3600, step: 1, inputmode: "numeric", onchange: () => { if (cool.checkValidity() && cool.value !== "") set("cooldown", cool.value); } });
+  const held = new Set(); // what a hand is changing
+  for (const field of [slider, cool]) {
+    field.addEventListener("input", () => held.add(field));
+    for (const end of ["change", "blur"]) field.addEventListener(end, () => held.delete(field));
+  }
   const states = { sensitivity: h("span", { class: "soft" }), trigger: h("span", { class: "soft" }), cooldown: h("span", { class: "soft" }), masks: h("span", { class: "soft", role: "status" }) };
 
   root.append(
@@ -80,10 +85,11 @@ function tunePanel(root, app, name) {
       h("div", { class: "setting" }, h("label", { for: "mode", text: "Trigger" }), mode, states.trigger),
       h("div", { class: "setting" }, h("label", { for: "cool", text: "Pause after an event, seconds" }), cool, states.cooldown)));
 
-  let tuned = 0;
+  let tuned = 0, heard = 0; // when it was asked for, and when it came last since
   const tune = (on) => {
-    if (app.command(camera(), "tune", on ? "ON" : "OFF")) tuned = on ? Date.now() : 0;
+    if (app.command(camera(), "tune", on ? "ON" : "OFF")) [tuned, heard] = [on ? Date.now() : 0, 0];
   };
+  const stopped = () => heard > 0 && Date.now() - heard > SILENCE;
 
   return {
     leave() {
@@ -92,22 +98,25 @@ function tunePanel(root, app, name) {
     },
     update(c) {
       if (!c) return;
-      if (app.link.state !== "online") tuned = 0;
-      else if (c.status === "online" && Date.now() - tuned > TUNE_AGAIN) tune(true);
+      if (app.link.state !== "online" || c.status === "offline") tuned = 0;
+      else {
+        heard = Math.max(heard, (c.scores.at(-1)?.t ?? 0) > tuned ? c.scores.at(-1).t : 0);
+        if (c.status === "online" && (Date.now() - tuned > TUNE_AGAIN || stopped())) tune(true);
+      }
 
       const url = c.live?.url || c.newest?.url || c.cover?.url || "";
       picture(img, url, `Picture of ${name}`);
       show(blank, !url);
       const fresh = c.scores.length && Date.now() - c.scores.at(-1).t < 3000;
       placeBox(box, fresh && c.live ? c.scoreBox : null);
-      if (!c.pending.has("masks")) editor.show(c.masks ?? masksOf(null));
+      if (!c.pending.has("masks")) editor.show(c.masks);
 
-      if (!c.pending.has("sensitivity") && document.activeElement !== slider && c.sensitivity !== null) {
+      if (!c.pending.has("sensitivity") && !held.has(slider) && c.sensitivity !== null) {
         slider.value = c.sensitivity;
         text(sensWord, String(c.sensitivity));
       }
-      if (!c.pending.has("trigger") && document.activeElement !== mode) mode.value = c.trigger;
-      if (!c.pending.has("cooldown") && document.activeElement !== cool && c.cooldown !== null) cool.value = c.cooldown;
+      if (!c.pending.has("trigger") && mode.value !== c.trigger) mode.value = c.trigger;
+      if (!c.pending.has("cooldown") && !held.has(cool) && c.cooldown !== null && cool.value !== String(c.cooldown)) cool.value = c.cooldown;
       for (const [key, node] of Object.entries(states)) {
         text(node, c.pending.has(key) ? "Asking the camera…" : c.unanswered === key ? "Not taken" : "");
       }

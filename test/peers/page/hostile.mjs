@@ -4,6 +4,12 @@ const NAME = `<img src=x onerror="document.title='pwned'">`;
 
 scenario(async (open) => {
   const page = await open();
+  await page.addInitScript(() => { // counts the bytes that the page keeps as blobs
+    globalThis.blobs = new Map();
+    const { createObjectURL, revokeObjectURL } = URL;
+    URL.createObjectURL = (b) => { const u = createObjectURL.call(URL, b); globalThis.blobs.set(u, b.size); return u; };
+    URL.revokeObjectURL = (u) => { globalThis.blobs.delete(u); revokeObjectURL.call(URL, u); };
+  });
   await page.goto(url);
   await live(page);
   await until("both cameras", async () => (await page.locator("article.camera").count()) === 2);
@@ -56,4 +62,13 @@ scenario(async (open) => {
   check(slowest < 10_000, `the page stood still for ${slowest} ms`);
   check(grown < 100e6, `the heap grew by ${grown} bytes`);
   check(tiles <= 210, `${tiles} tiles`);
+
+  // Whole pictures of many strange cameras do not pile up either.
+  const told = await ask("whole", { cameras: 30, megabytes: 5 });
+  await until("the last of them", async () => (await page.locator("h2").allTextContents()).includes(told));
+  const held = await until("what is kept to be bounded", async () => {
+    const sum = await page.evaluate(() => [...globalThis.blobs.values()].reduce((a, b) => a + b, 0));
+    return sum < 80e6 && sum;
+  }, 30_000);
+  console.log(`of 150 MB of whole pictures ${(held / 1e6).toFixed(0)} MB are kept`);
 });

@@ -23,4 +23,15 @@ scenario(async (open) => {
   check(!(await banner.isVisible()), "the banner stays");
   const after = await ask("burst", { pictures: 2 });
   await until("the burst after it", async () => (await page.locator(`.tiles li[data-pic^="${after.id}"][data-state="done"]`).count()) === 2);
+
+  // A broker that lets the page in and throws it out at once is not stormed.
+  await ask("kick", true);
+  await banner.waitFor();
+  const before2 = await ask("dials");
+  await new Promise((r) => setTimeout(r, 20_000));
+  const dials = (await ask("dials")) - before2;
+  console.log(`${dials} connections in 20 s to a broker that throws the page out`);
+  check(dials >= 1 && dials <= 8, `${dials} connections in 20 s`);
+  await ask("kick", false);
+  await live(page);
 }, { allow: [/WebSocket connection to .* failed/, /502/, /WebSocket is already in CLOSING/] });

@@ -40,6 +40,9 @@ scenario(async (open) => {
   check(/1 incomplete/.test(await page.textContent(".burst")), "the event does not tell the incomplete picture");
   await part.getByRole("button", { name: "Ask again" }).click();
   await until("resend", async () => (await ask("commands")).includes(`resend {"pic_id":"${torn.id}-01"}`));
+  await until("the picture to be awaited", async () => (await part.getAttribute("data-state")) === "coming");
+  await page.evaluate(() => { const now = performance.now.bind(performance); performance.now = () => now() + 61_000; });
+  await until("the asking to be told in vain", async () => (await part.getAttribute("data-state")) === "lost");
 
   // The switch and the button.
   const armed = page.getByRole("switch");
@@ -65,4 +68,17 @@ scenario(async (open) => {
   await until("offline", async () => /Offline since/.test(await page.textContent(".state")));
   check(!(await page.locator(".motion").isVisible()), "motion is shown of an offline camera");
   await shot(page, "now-offline");
+
+  // What a camera was at when it went is not still going on.
+  await ask("say", { name: "status", payload: "online" });
+  await ask("burst", { pictures: 2, open: true });
+  await until("the event now", async () => /^Event now/.test(await page.textContent(".burst h3")));
+  await ask("say", { name: "status", payload: "offline" });
+  await until("the event to be past", async () => /^Last event/.test(await page.textContent(".burst h3")));
+  await page.click('nav a[data-view="events"]');
+  await until("events", async () => (await page.locator(".event").count()) >= 4);
+  check(!/·\snow\s·/.test(await page.locator(".event").first().textContent()), `an event of an offline camera goes on: ${await page.locator(".event").first().textContent()}`);
+  await page.locator(".event a").first().click();
+  await until("its facts", async () => /Trigger/.test(await page.textContent("dl.facts")));
+  check(!/still going on/.test(await page.textContent("dl.facts")), "an event of an offline camera is still going on");
 });

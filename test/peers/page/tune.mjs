@@ -15,6 +15,16 @@ scenario(async (open) => {
   check(((await page.getAttribute(".plot .limit", "points")) ?? "").length > 0, "no threshold in the plot");
   await until("the picture", async () => await page.locator(".shot").isVisible());
 
+  // One browser leaves the view, which ends the score; the other asks for it again.
+  await other.goto(`${url}#now`);
+  const asked = await until("the other's tune OFF", async () => {
+    const tunes = (await ask("commands")).filter((c) => c.startsWith("tune "));
+    return tunes.includes("tune OFF") && tunes.length;
+  });
+  await until("the score to be asked for again", async () => (await ask("commands")).filter((c) => c.startsWith("tune ")).slice(asked).includes("tune ON"), 30_000);
+  await until("the score again", async () => (await page.locator(".legend strong").first().textContent()) !== "–");
+  await other.goto(`${url}#tune/front`);
+
   // A mask drawn in one stroke shows in the other browser within a second of its echo.
   const surface = page.locator(".surface");
   await until("the camera's mask", async () => (await page.locator(".shape").count()) === 1);
@@ -55,13 +65,16 @@ scenario(async (open) => {
   await until("trigger", async () => (await other.getByLabel("Trigger").inputValue()) === "both");
   await page.getByLabel("Pause after an event").fill("13");
   await page.keyboard.press("Enter");
-  await page.getByLabel("Trigger").focus();
   await until("the refusal to be told", async () => /did not confirm/.test(await page.textContent(".trouble")));
   await until("the old value", async () => (await page.getByLabel("Pause after an event").inputValue()) === "10");
 
   // A retained mask of nonsense does no harm.
   await ask("say", { name: "masks", payload: '{"ignore":[[["a",1],[2,3],null]],"privacy":"x"}' });
   await until("no shapes", async () => (await page.locator(".shape").count()) === 0);
+  // Before a camera has told its masks none can be drawn: they would replace those it has.
+  await ask("say", { name: "masks", payload: "" });
+  await until("no drawing", () => page.getByRole("button", { name: /^Draw/ }).isDisabled());
+  check(await page.getByRole("button", { name: "Add a rectangle" }).isDisabled(), "a rectangle could replace the camera's masks");
   await page.click('nav a[data-view="now"]');
   await until("tune to be ended", async () => (await ask("commands")).includes("tune OFF"));
 });
