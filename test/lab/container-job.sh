@@ -1,38 +1,9 @@
 # What the container test does inside: the life of the package on a real systemd.
-# /lab has old.deb and new.deb. Each check prints a line "ok ..." or "NOT OK ...";
-# the exit code counts those that failed.
-export DEBIAN_FRONTEND=noninteractive LC_ALL=C.UTF-8
-failed=0
-conf=/etc/pirwatch/pirwatch.toml
+# /lab has old.deb, the version that was released last, and new.deb.
+. ./checks.sh
 
-check() { # NAME COMMAND...
-	local name=$1 out
-	shift
-	if out=$("$@" 2>&1); then
-		echo "ok      $name"
-	else
-		echo "NOT OK  $name: $*: ${out:0:2000}"
-		failed=$((failed + 1))
-	fi
-}
-not() { ! "$@"; }
-await() { # NAME SECONDS COMMAND...
-	local name=$1 limit=$2 begun=$SECONDS
-	shift 2
-	until "$@" > /dev/null 2>&1; do
-		if [ $((SECONDS - begun)) -ge "$limit" ]; then
-			check "$name (within $limit s)" "$@"
-			return
-		fi
-		sleep 0.3
-	done
-	echo "ok      $name ($((SECONDS - begun)) s)"
-}
-equals() { [ "$1" = "$2" ] || { echo "is '$1', not '$2'"; return 1; }; }
-least() { [ "$1" -ge "$2" ] || { echo "is $1, less than $2"; return 1; }; }
 show() { systemctl show -P "$1" "${2:-pirwatch.service}"; }
 journal() { journalctl --no-pager -q -o cat -u "${2:-pirwatch.service}" | grep -qE -- "$1"; }
-install() { apt-get install -y --no-install-recommends --reinstall --allow-downgrades "$1" > /lab/apt.log 2>&1 || { tail -n 20 /lab/apt.log; return 1; }; }
 metric() { # NAME: a number of pirwatch's own
 	exec 9<> /dev/tcp/127.0.0.1/9788 || return
 	printf 'GET /metrics HTTP/1.0\r\nHost: localhost\r\n\r\n' >&9
@@ -69,7 +40,7 @@ echo "systemd $(systemctl --version | sed -n '1s/systemd \([0-9]*\).*/\1/p')"
 
 echo "-- first installation, nothing configured, no broker"
 check "installs" install /lab/old.deb
-check "version is the old one" equals "$(dpkg-query -W -f '${Version}' pirwatch)" 0.0.1
+check "version is the old one" equals "$(dpkg-query -W -f '${Version}' pirwatch)" "$(dpkg-deb -f /lab/old.deb Version)"
 check "runs" systemctl is-active pirwatch
 check "starts with the machine" systemctl is-enabled pirwatch
 check "the user has its groups" equals "$(id -nG pirwatch | tr ' ' '\n' | sort | tr '\n' ' ')" "gpio pirwatch video "
@@ -93,13 +64,18 @@ await "pictures wait" 120 metric_least queue_pictures 12
 check "reload kept the process" equals "$(pidnow)" "$before"
 
 echo "-- upgrade with a full queue"
-queued=$(metric queue_pictures)
+pictures_of $state/archive > /lab/old.pictures
+old=$(wc -l < /lab/old.pictures)
+check "the old version's archive has what waits" least "$old" 12
 check "upgrades" install /lab/new.deb
 check "the service was started again" not equals "$(pidnow)" "$before"
 check "runs" systemctl is-active pirwatch
+check "it is the new one" equals "$(pirwatch --version | grep -o '99\.0\.0')" 99.0.0
 check "the owner's configuration is as it was" equals "$(sha256sum < $conf)" "$sum"
-await "the queue outlived the upgrade ($queued pictures)" 60 metric_least queue_pictures "$queued"
+check "and the new version takes it" bash -c "pirwatch check --config $conf | grep -q '^configuration  *ok'"
+await "the queue outlived the upgrade ($old pictures)" 60 metric_least queue_pictures "$old"
 check "nothing was dropped" metric_is pictures_dropped_total 0
+check "the old version's archive is whole" has_pictures $state/archive /lab/old.pictures
 
 echo "-- the broker comes"
 broker_on
@@ -107,10 +83,10 @@ mkdir -p /tmp/got
 pirwatch receive --broker mqtt://127.0.0.1 --out /tmp/got > /tmp/receive.log 2>&1 &
 receiver=$!
 await "the broker is connected" 60 metric_is broker_connected 1
-await "all that waited is delivered" 120 bash -c "[ \$(find /tmp/got -name '*.jpg' | wc -l) -ge $queued ]"
+await "all of the old version's pictures are delivered by the new one" 120 has_pictures /tmp/got /lab/old.pictures
 await "events are told to the journal with their fields" 60 bash -c 'journalctl -q --no-pager -o json -u pirwatch | grep -q "\"EVENT_ID\""'
 check "and CAMERA with them" bash -c 'journalctl -q --no-pager -o json -u pirwatch CAMERA=lab | grep -q "\"EVENT_ID\""'
-check "status is online" equals "$(timeout 10 mosquitto_sub -t pirwatch/lab/status -C 1)" online
+check "status is online" equals "$(retained status)" online
 await "the status line tells events" 60 bash -c 'systemctl show -P StatusText pirwatch | grep -q event'
 
 echo "-- reload, crash, wrong configuration"
@@ -140,8 +116,8 @@ took=$((($(date +%s%N) - begun) / 1000000))
 echo "        took $took ms"
 check "within 10 s" test $took -lt 10000
 check "cleanly" equals "$(show Result)" success
-check "status is offline" equals "$(timeout 10 mosquitto_sub -t pirwatch/lab/status -C 1)" offline
-check "motion is OFF" equals "$(timeout 10 mosquitto_sub -t pirwatch/lab/motion -C 1)" OFF
+check "status is offline" equals "$(retained status)" offline
+check "motion is OFF" equals "$(retained motion)" OFF
 check "nothing of it is left running" not pgrep -u pirwatch
 
 echo "-- a password, as systemd's credential"

@@ -6,7 +6,6 @@ import (
 	"bytes"
 	"context"
 	"fmt"
-	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
@@ -15,63 +14,60 @@ import (
 	"time"
 )
 
-// The life of the package on real systems in containers: trixie's systemd 257 and
-// bookworm's 252. Needs root; the roots are built at the first run (two minutes
-// each) and kept under $PIRWATCH_CACHE.
-func TestContainer(t *testing.T) {
-	if os.Geteuid() != 0 {
-		t.Skip("needs root")
-	}
-	for _, program := range []string{"systemd-nspawn", "mmdebstrap", "unshare"} {
-		if _, err := exec.LookPath(program); err != nil {
-			unavailable(t, program)
-		}
-	}
-	old, new := packages(t)
+// TestPackage lets this machine's package live on real systems: in containers on
+// trixie's systemd 257 and bookworm's 252, and in the virtual machine, where it
+// has a sensor and cameras. Roots and kernel are built at the first run (minutes)
+// and kept.
+func TestPackage(t *testing.T) {
+	needs(t, "mmdebstrap")
+	old, new := previous(t), deb(t, "../..", "99.0.0")
 	for _, suite := range []string{"trixie", "bookworm"} {
 		t.Run(suite, func(t *testing.T) {
-			root := vmBuild(t, "container-"+suite, "container-root.sh", suite)
-			t.Run("life", func(t *testing.T) { container(t, root, "container-job.sh", 20*time.Minute, old, new) })
-			t.Run("chroot", func(t *testing.T) { container(t, root, "chroot-job.sh", 10*time.Minute, old, new, "--chroot") })
+			t.Parallel()
+			needs(t, "systemd-nspawn", "unshare")
+			root := built(t, "root-"+suite, "root.sh", suite)
+			files := map[string][]byte{"old.deb": old, "new.deb": new, "checks.sh": read(t, "checks.sh")}
+			t.Run("life", func(t *testing.T) { container(t, root, "container-job.sh", 60, files) })
+			t.Run("chroot", func(t *testing.T) { container(t, root, "chroot-job.sh", 0, files, "--chroot") })
 		})
 	}
+	t.Run("daemon", func(t *testing.T) {
+		t.Parallel()
+		daemon(t, new)
+	})
 }
 
-// unavailable skips, or fails where CI demands the lab.
-func unavailable(t *testing.T, what string) {
+// previous is the package that owners upgrade from: what was released last, built
+// from the history, with the file "previous" naming commit and version. Where the
+// history does not reach back so far, this tree under an older version takes its
+// place.
+func previous(t *testing.T) []byte {
 	t.Helper()
-	if os.Getenv("PIRWATCH_REQUIRE_PEERS") != "" {
-		t.Fatalf("missing: %s", what)
+	commit, version, ok := strings.Cut(strings.TrimSpace(string(read(t, "previous"))), " ")
+	if !ok {
+		t.Fatal(`the file "previous" has no commit and version`)
 	}
-	t.Skipf("missing: %s", what)
+	if err := exec.Command("git", "cat-file", "-e", commit+"^{commit}").Run(); err != nil {
+		t.Logf("upgrade from 0.0.1, which is this tree: the history lacks %s (%s)", commit, version)
+		return deb(t, "../..", "0.0.1")
+	}
+	t.Logf("upgrade from %s, which is %s", version, commit)
+	dir := cached(t, "previous", commit+version, func(dir string) {
+		tree := t.TempDir()
+		command(t, time.Minute, "../..", nil, "git", "archive", "--output="+filepath.Join(tree, "tree.tar"), commit)
+		command(t, time.Minute, tree, nil, "tar", "-xf", "tree.tar")
+		write(t, filepath.Join(dir, "pirwatch.deb"), deb(t, tree, version))
+	})
+	return read(t, filepath.Join(dir, "pirwatch.deb"))
 }
 
-// packages builds this machine's package twice: as it is, and as an older version
-// for it to be upgraded from.
-func packages(t *testing.T) (old, new string) {
+// container runs a job in a throw-away copy of the root; its exit code counts the
+// checks that failed.
+func container(t *testing.T, root, script string, least int, files map[string][]byte, options ...string) {
 	t.Helper()
-	dist := t.TempDir()
-	build := func(version string) string {
-		dir := filepath.Join(dist, version)
-		command(t, 10*time.Minute, []string{"DIST=" + dir, "VERSION=" + version}, "../../systemd/deb/build", "amd64")
-		return filepath.Join(dir, "pirwatch_"+version+"_amd64.deb")
-	}
-	return build("0.0.1"), build("99.0.0")
-}
-
-// container runs a job in a throw-away copy of the root and reports its lines.
-func container(t *testing.T, root, job string, limit time.Duration, old, new string, options ...string) {
-	t.Helper()
-	dir := t.TempDir()
-	for from, to := range map[string]string{job: "job.sh", old: "old.deb", new: "new.deb"} {
-		data, err := os.ReadFile(from)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if err := os.WriteFile(filepath.Join(dir, to), data, 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
+	const limit = 20 * time.Minute
+	dir := job(t, files)
+	write(t, filepath.Join(dir, "job.sh"), read(t, script))
 	ctx, cancel := context.WithTimeout(t.Context(), limit+time.Minute)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, "./container-run.sh", append(options, root, dir, fmt.Sprint(int(limit.Seconds())))...)
@@ -79,32 +75,11 @@ func container(t *testing.T, root, job string, limit time.Duration, old, new str
 	cmd.WaitDelay = time.Minute
 	var said bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &said, &said
-	err := cmd.Run()
-	log, _ := os.ReadFile(filepath.Join(dir, "job.log"))
-	t.Logf("%s", log)
-	if err == nil {
-		return
+	if err := cmd.Run(); err != nil {
+		t.Errorf("%v %s", err, said.String())
 	}
-	for line := range strings.Lines(string(log)) {
-		if strings.HasPrefix(line, "NOT OK") {
-			t.Error(strings.TrimSpace(line))
-		}
-	}
-	for _, name := range []string{"journal.txt", "console.log"} {
-		text, _ := os.ReadFile(filepath.Join(dir, name))
-		t.Logf("%s:\n%s", name, text[max(0, len(text)-12_000):])
-	}
-	t.Fatalf("%v %s", err, said.String())
-}
-
-// command runs a program that must succeed.
-func command(t *testing.T, limit time.Duration, env []string, name string, args ...string) {
-	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), limit)
-	defer cancel()
-	cmd := exec.CommandContext(ctx, name, args...)
-	cmd.Env = append(os.Environ(), env...)
-	if out, err := cmd.CombinedOutput(); err != nil {
-		t.Fatalf("%s %s: %v\n%s", name, strings.Join(args, " "), err, out)
+	checks(t, read(t, filepath.Join(dir, "job.log")), least)
+	if t.Failed() {
+		t.Log(shown(dir, "journal.txt", "console.log", "apt.log"))
 	}
 }

@@ -7,7 +7,6 @@ import (
 	"bytes"
 	"context"
 	"fmt"
-	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
@@ -18,27 +17,22 @@ import (
 // TestPi3 runs the tests of package pi3 on qemu's Raspberry Pi 3: Debian's arm64
 // kernel and an initial file system that holds nothing but the test binary.
 func TestPi3(t *testing.T) {
-	vmNeeds(t, "qemu-system-aarch64", "dpkg-deb")
-	kernel := vmBuild(t, "pi3", "pi3-kernel.sh")
+	t.Parallel()
+	needs(t, "qemu-system-aarch64", "dpkg-deb")
+	kernel := built(t, "pi3", "pi3-kernel.sh")
 	dir := t.TempDir()
 	binary := filepath.Join(dir, "init")
-	vmCompile(t, binary, "pirwatch/test/lab/pi3", "GOARCH=arm64")
+	compile(t, binary, "pirwatch/test/lab/pi3", "arm64")
 	initrd := filepath.Join(dir, "initrd")
-	init, err := os.ReadFile(binary)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := os.WriteFile(initrd, newc("init", init), 0o600); err != nil {
-		t.Fatal(err)
-	}
+	write(t, initrd, newc("init", read(t, binary)))
 	for try := 1; ; try++ {
 		log, ended := pi3Boot(t, kernel, initrd)
 		if ended {
-			vmReport(t, log)
+			results(t, log)
 			return
 		}
 		if try == 2 {
-			t.Fatalf("the Pi 3 did not finish:\n%s", vmTail(log, 6000))
+			t.Fatalf("the Pi 3 did not finish:\n%s", tail(log, 6000))
 		}
 		t.Logf("try %d: the Pi 3 did not finish; once more", try)
 	}

@@ -1,41 +1,17 @@
 # The daemon in the virtual machine, in two boots with a power cut between them.
-# /lab has pirwatch.deb and guest.test; /dev/vdb outlives the cut. Each check
-# prints "ok ..." or "NOT OK ..."; the exit code counts those that failed.
-export DEBIAN_FRONTEND=noninteractive LC_ALL=C.UTF-8
-failed=0
-state=/var/lib/pirwatch
+# /lab has pirwatch.deb and guest.test; /dev/ubda is the root and /dev/ubdb the
+# drive with the daemon's state.
+. ./checks.sh
+. ./machine.sh
 sim=/sys/kernel/config/gpio-sim/pi
 
-check() { # NAME COMMAND...
-	local name=$1 out
-	shift
-	if out=$("$@" 2>&1); then
-		echo "ok      $name"
-	else
-		echo "NOT OK  $name: $*: ${out:0:1500}"
-		failed=$((failed + 1))
-	fi
-}
-await() { # NAME SECONDS COMMAND...
-	local name=$1 limit=$2 begun=$SECONDS
-	shift 2
-	until "$@" > /dev/null 2>&1; do
-		if [ $((SECONDS - begun)) -ge "$limit" ]; then
-			check "$name (within $limit s)" "$@"
-			return
-		fi
-		sleep 0.5
-	done
-	echo "ok      $name ($((SECONDS - begun)) s)"
-}
-state_of() { mosquitto_sub -h 127.0.0.1 -t "pirwatch/lab/$1" -C 1 -W 5 2> /dev/null; } # a retained message
-says() { local got; got=$(state_of "$1"); [[ $got == *"$2"* ]] || { echo "$got"; return 1; }; }
+says() { local got; got=$(retained "$1"); [[ $got == *"$2"* ]] || { echo "$got"; return 1; }; }
 pir() { echo "pull-$1" > "/sys/devices/platform/$(cat $sim/dev_name)/$(cat $sim/bank0/chip_name)/sim_gpio17/pull"; }
-newest() { state_of last_event | sed -n 's/.*"event_id":"\([^"]*\)".*/\1/p'; }
-pictures() { state_of last_event | grep -o '"pic_ids":\[[^]]*\]' | grep -o '[0-9A-Z]\{26\}-[0-9]*'; }
+newest() { retained last_event | sed -n 's/.*"event_id":"\([^"]*\)".*/\1/p'; }
+pictures() { retained last_event | grep -o '"pic_ids":\[[^]]*\]' | grep -o '[0-9A-Z]\{26\}-[0-9]*'; }
 closed() { # OLD EVENT: another event than this one is closed and sent whole
 	local got
-	got=$(state_of last_event)
+	got=$(retained last_event)
 	[[ $got == *'"phase":"closed"'* && $got == *'"queued":0'* && $got != *"\"event_id\":\"$1\""* ]] || { echo "$got"; return 1; }
 }
 arrived() { # every picture of the newest event is with the receiver, and is a JPEG
@@ -58,7 +34,7 @@ event() { # NAME PICTURES: the sensor trips, and all is seen at the other end
 	await "$1: all pictures arrive" 60 arrived "$2"
 }
 configure() { # DEVICE, more lines
-	cat > /etc/pirwatch/pirwatch.toml <<-TOML
+	cat > $conf <<-TOML
 		name = "lab"
 		broker.url = "mqtt://127.0.0.1"
 		camera.driver = "v4l2"
@@ -68,56 +44,65 @@ configure() { # DEVICE, more lines
 		camera.frozen_after = "0s"
 		camera.retry_longest = "2s"
 		sensor.warm_up = "0s"
-		sensor.stuck_after = "20s"
+		sensor.stuck_after = "10s"
 		motion.trigger = "pir"
 		motion.hold_off = "2s"
 		motion.cooldown = "1s"
 		motion.cooldown_max = "1s"
 		queue.spool = "always"
 		backoff.longest = "2s"
-		health.interval = "10s"
+		health.interval = "5s"
 		archive.min_free = "1MB"
 	TOML
 }
 forget() { mosquitto_pub -h 127.0.0.1 -t pirwatch/lab/health -r -n; } # what is retained may be an old story
 ready() { says health '"camera":"ok"' && says health '"sensor":"ok"'; }
+plug() { # the header of a Pi, and a camera
+	modprobe gpio-sim
+	mkdir -p $sim/bank0/line17
+	echo 54 > $sim/bank0/num_lines
+	echo pinctrl-bcm2835 > $sim/bank0/label
+	echo 1 > $sim/live
+	modprobe vivid n_devs=1 node_types=0x1
+}
+receive() {
+	mkdir -p /lab/received
+	pirwatch receive --broker mqtt://127.0.0.1 --out /lab/received > /lab/receive.log 2>&1 &
+}
+
+if [ -e /lab/was-cut ]; then
+	echo "-- after the power cut"
+	await "the daemon was started with the machine" 60 systemctl is-active pirwatch
+	plug
+	check "the broker starts" systemctl start mosquitto
+	receive
+	await "what was safe arrives" 120 has_pictures /lab/received /lab/safe
+	configure vivid
+	forget
+	systemctl reload pirwatch
+	await "camera and sensor are well" 120 ready
+	event "a new event" 8
+	journalctl -u pirwatch --no-pager -o short-monotonic -b > /lab/journal2.log
+	exit $failed
+fi
 
 # As Raspberry Pi OS does it (raspberrypi-sys-mods).
 echo 'SUBSYSTEM=="gpio", KERNEL=="gpiochip*", GROUP="gpio", MODE="0660"' > /etc/udev/rules.d/90-gpio.rules
 groupadd -fr gpio
 udevadm control --reload
-mkdir -p $state && mount /dev/vdb $state
-modprobe gpio-sim
-mountpoint -q /sys/kernel/config || mount -t configfs none /sys/kernel/config
-mkdir -p $sim/bank0/line17
-echo 54 > $sim/bank0/num_lines
-echo pinctrl-bcm2835 > $sim/bank0/label
-echo 1 > $sim/live
-modprobe vivid n_devs=1 node_types=0x1
-udevadm settle
-
-second=
-[ ! -e $state/cut ] || second=yes
-check "apt installs the package" apt-get install -y --no-install-recommends /lab/pirwatch.deb
+mkdir -p $state
+echo "/dev/ubdb $state ext4 defaults 0 0" >> /etc/fstab
+systemctl daemon-reload
+check "the drive for the state mounts" systemctl start var-lib-pirwatch.mount
+check "apt installs the package" install /lab/pirwatch.deb
 check "systemd is content with the unit" systemctl is-active pirwatch
 systemctl stop pirwatch
 printf 'listener 1883 127.0.0.1\nallow_anonymous true\nmax_queued_messages 0\n' > /etc/mosquitto/conf.d/lab.conf
 check "the broker starts" systemctl start mosquitto
 configure vivid
-mkdir -p /lab/received
-pirwatch receive --broker mqtt://127.0.0.1 --out /lab/received > /lab/receive.log 2>&1 &
-
-if [ -n "$second" ]; then
-	echo "-- after the power cut"
-	systemctl start pirwatch
-	while read -r id sum; do
-		await "$id was safe and arrives" 120 bash -c "find /lab/received -name $id.jpg -exec sha256sum {} + | grep -q $sum"
-	done < /lab/safe
-	await "camera and sensor are well" 120 ready
-	event "a new event" 8
-	journalctl -u pirwatch --no-pager -o short-monotonic > /lab/journal2.log
-	exit $failed
-fi
+plug
+receive
+sync # what the owner wrote long ago; what the daemon writes later is the daemon's to sync
 
 echo "-- vivid (YUYV), burst with pre-roll"
 mosquitto_sub -h 127.0.0.1 -t pirwatch/lab/chunk > /tmp/chunks &
@@ -125,7 +110,7 @@ systemctl start pirwatch
 await "camera and sensor are well" 120 ready
 sleep 4 # of pre-roll
 event "raw camera" 8
-started=$(state_of last_event | sed -n 's/.*"started_at":"\([^"]*\)".*/\1/p')
+started=$(retained last_event | sed -n 's/.*"started_at":"\([^"]*\)".*/\1/p')
 first=$(grep -o '"ts":"[^"]*"' /tmp/chunks | head -n 1 | cut -d'"' -f4)
 check "the first picture is older than the trigger" test "$first" '<' "$started"
 
@@ -173,28 +158,23 @@ event "after the kill" 5
 
 echo "-- power cut in mid-burst, the broker away"
 systemctl stop mosquitto
+touch /tmp/broker-stopped
+closed_since() { find $state/archive -name '*.json' -newer /tmp/broker-stopped -exec grep -l '"phase":"closed"' {} + | grep .; }
+burst_since() { find $state/archive -name '*.jpg' -newer /tmp/closed | grep .; }
 pir up
 sleep 3
 pir down
 # Closed and in the archive: then its pictures are in the queue on disk, too.
-summary() { find $state/archive -name '*.json' -newer /lab/job.sh -exec grep -l '"phase":"closed"' {} + | xargs -r ls -t | head -n 1; }
-ids() { grep -o '"pic_ids":\[[^]]*\]' "$1" | grep -o '[0-9A-Z]\{26\}-[0-9]*'; }
-last=$(basename "$(summary)")
-await "an event closes" 60 bash -c "$(declare -f summary); state=$state; [ \"\$(basename \"\$(summary)\")\" != '$last' ]"
-file=$(summary)
-for id in $(ids "$file"); do
-	sha256sum "$(find $state/archive -name "$id.jpg")" | sed "s/^\([0-9a-f]*\).*/$id \1/"
-done > /lab/safe
-check "it has its pictures" test "$(wc -l < /lab/safe)" -ge 5
-check "none has been delivered" test -z "$(find /lab/received -name "$(head -c 26 /lab/safe)*.jpg")"
-cat /lab/safe
-touch $state/cut
-sync -f $state/cut
+await "an event closes" 60 closed_since
+touch /tmp/closed
+pictures_of $state/archive -newer /tmp/broker-stopped > /lab/safe
+check "it has its pictures" least "$(wc -l < /lab/safe)" 5
+check "none has been delivered" equals "$(comm -12 <(pictures_of /lab/received) /lab/safe)" ""
 journalctl -u pirwatch --no-pager -o short-monotonic > /lab/journal1.log
-echo $failed > /lab/failed
-sync
-sleep 3 # a spool's deadline, and the cooldown
+sleep 3 # the cooldown
 pir up
-sleep 1.5
+await "another burst begins" 60 burst_since
+echo "$failed checks failed"
+sync /lab/safe /lab/journal1.log /lab/job.log
 touch /lab/cut
 sleep 1000
