@@ -99,9 +99,10 @@ func (f *finder) find(m *model) {
 			if class&moving != 0 {
 				b.moving++
 			}
-			k, t := m.edges(int(q))
+			i := y*m.w + x
+			k, t := m.edges(i, x, y)
 			b.kept += k
-			b.sharp += m.jumps(int(q))
+			b.sharp += m.jumps(i, x, y)
 			b.textured += t
 			for _, o := range around {
 				if n := q + o; m.mask[n] != 0 && !f.done[n] {

@@ -99,7 +99,7 @@ func (d *Detector) Observe(at time.Time, luma *image.Gray) Decision {
 	}
 	if !m.ready {
 		m.settle(&d.o.Fine, d.strict)
-		d.light.cut(m)
+		d.light.stale = true
 	}
 
 	d.light.fit(m, dt)
@@ -109,6 +109,9 @@ func (d *Detector) Observe(at time.Time, luma *image.Gray) Decision {
 
 	watched := float64(m.watchedCells)
 	minCells := max(leastCells, d.o.MinSize*d.strict*d.strict*watched)
+	if len(m.hits) > 0 {
+		m.correct(&d.light)
+	}
 	d.finder.find(m)
 	var best *blob
 	if dec.Scene == "" {

@@ -255,31 +255,38 @@ func TestNothingIsAllocated(t *testing.T) {
 	}
 }
 
-// BenchmarkObserve is a quiet scene with a walker at 5 frames a second, the
-// daemon's own rate, at the plane sizes of 640x480, 1280x720 and 1920x1080.
+// BenchmarkObserve is a scene with a walker, or without, at the plane sizes of
+// 640x480, 1280x720 and 1920x1080 and at the daemon's own 5 frames a second, of
+// which each updates the background, or at 15, of which every third does.
 func BenchmarkObserve(b *testing.B) {
 	for _, size := range [][2]int{{80, 60}, {160, 90}, {240, 135}} {
-		b.Run(fmt.Sprintf("%dx%d", size[0], size[1]), func(b *testing.B) {
-			w, h := size[0], size[1]
-			rng := rand.New(rand.NewSource(1))
-			var imgs [64]*image.Gray
-			for n := range imgs {
-				c := &canvas{w: w, h: h, px: make([]float64, w*h), rng: rng}
-				c.backdrop()
-				c.person(float64(n*w/64), float64(h)/3, float64(h)/3, float64(n), 50)
-				imgs[n] = image.NewGray(image.Rect(0, 0, w, h))
-				for k, v := range c.px {
-					imgs[n].Pix[k] = uint8(v + rng.NormFloat64()*day + 0.5)
-				}
+		for _, scene := range []string{"still", "walker"} {
+			for _, fps := range []time.Duration{5, 15} {
+				b.Run(fmt.Sprintf("%dx%d/%s/%d", size[0], size[1], scene, fps), func(b *testing.B) {
+					w, h := size[0], size[1]
+					rng := rand.New(rand.NewSource(1))
+					var imgs [64]*image.Gray
+					for n := range imgs {
+						c := &canvas{w: w, h: h, px: make([]float64, w*h), rng: rng}
+						c.backdrop()
+						if scene == "walker" {
+							c.person(float64(n*w/64), float64(h)/3, float64(h)/3, float64(n), 50)
+						}
+						imgs[n] = image.NewGray(image.Rect(0, 0, w, h))
+						for k, v := range c.px {
+							imgs[n].Pix[k] = uint8(v + rng.NormFloat64()*day + 0.5)
+						}
+					}
+					d := newDetector(b, nil)
+					at := time.Unix(0, 0)
+					n := 0
+					b.ReportAllocs()
+					for b.Loop() {
+						d.Observe(at, imgs[n%len(imgs)])
+						at, n = at.Add(time.Second/fps), n+1
+					}
+				})
 			}
-			d := newDetector(b, nil)
-			at := time.Unix(0, 0)
-			n := 0
-			b.ReportAllocs()
-			for b.Loop() {
-				d.Observe(at, imgs[n%len(imgs)])
-				at, n = at.Add(200*time.Millisecond), n+1
-			}
-		})
+		}
 	}
 }

@@ -14,8 +14,10 @@ type light struct {
 	step         float64 // size of the light change, natural logarithm of the ratio
 	lost         float64 // share of the background's edges that the frame does not have
 	lut          [256]int16
+	same         bool // the light has not changed, and the table says so
 
 	bin   [256]uint8 // background level to bin
+	stale bool       // the background has changed since
 	count [bins]int32
 	sum   [bins]int64
 	hist  [bins][256]uint16
@@ -24,6 +26,10 @@ type light struct {
 
 // cut chooses the bins so that each holds as many cells.
 func (l *light) cut(m *model) {
+	if !l.stale {
+		return
+	}
+	l.stale = false
 	var hist [256]int32
 	n, acc := int32(0), int32(0)
 	for i := 0; i < len(m.bg); i += 3 {
@@ -39,8 +45,37 @@ func (l *light) cut(m *model) {
 // fit finds gain and offset. Each bin gives one point, the median of the frame
 // over it, so that what covers less than half a bin does not count; the line
 // through the points is Theil's and Sen's. It is taken only where more cells
-// agree with it than with no change at all.
+// agree with it than with no change at all: where nearly all agree with that,
+// there is nothing to fit.
 func (l *light) fit(m *model, dt float64) {
+	plain, n := m.agree(nil)
+	most := n - n/20
+	if plain <= most {
+		l.points(m)
+		l.line()
+	}
+	fitted := false
+	if plain <= most && (l.gain != 1 || l.offset != 0) {
+		l.table()
+		l.same = false
+		agree, _ := m.agree(&l.lut)
+		fitted = agree >= plain+n/20
+	}
+	if fitted {
+		l.step = l.size()
+	} else {
+		l.gain, l.offset, l.step = 1, 0, 0
+		if !l.same {
+			l.table()
+			l.same = true
+		}
+	}
+	l.shaken(m, dt)
+}
+
+// points gathers what line needs of each bin.
+func (l *light) points(m *model) {
+	l.cut(m)
 	for b := range l.hist {
 		clear(l.hist[b][:])
 		l.count[b], l.sum[b] = 0, 0
@@ -48,24 +83,13 @@ func (l *light) fit(m *model, dt float64) {
 	for y := 0; y < m.h; y += 2 {
 		for x := y >> 1 & 1; x < m.w; x += 2 {
 			i := y*m.w + x
-			bg := m.bg[i] >> (bgBits - vBits)
+			bg := m.base[i]
 			b := l.bin[uint8(bg>>vBits)]
-			l.hist[b][m.cells[i]]++
-			l.count[b]++
-			l.sum[b] += int64(bg)
+			l.hist[b&(bins-1)][m.cells[i]]++
+			l.count[b&(bins-1)]++
+			l.sum[b&(bins-1)] += int64(bg)
 		}
 	}
-	l.line()
-	if l.gain != 1 || l.offset != 0 {
-		l.table()
-		fitted, plain, n := l.votes(m)
-		if fitted < plain+n/20 {
-			l.gain, l.offset = 1, 0
-		}
-	}
-	l.table()
-	l.step = l.size()
-	l.shaken(m, dt)
 }
 
 func (l *light) line() {
@@ -150,24 +174,27 @@ func (l *light) table() {
 	}
 }
 
-// votes counts the cells that are within half their limit of the background
-// with the fit and without it.
-func (l *light) votes(m *model) (fitted, plain, n int) {
+// agree counts, of every fourth cell, those that are within half their limit of
+// the background; under the light of a table, or as they are.
+func (m *model) agree(lut *[256]int16) (agree, n int) {
 	for y := 1; y < m.h; y += 2 {
-		for x := y >> 1 & 1; x < m.w; x += 2 {
-			i := y*m.w + x
-			bg := m.bg[i] >> (bgBits - vBits)
-			t := int32(m.thr[i]) / 2
-			if abs(int32(l.lut[m.cells[i]])-bg) < t {
-				fitted++
+		lo, hi := y*m.w, (y+1)*m.w
+		cells, base, thr := m.cells[lo:hi], m.base[lo:hi], m.thr[lo:hi]
+		base, thr = base[:len(cells)], thr[:len(cells)]
+		first := y >> 1 & 1
+		n += (len(cells) - first + 1) / 2
+		for x := first; x < len(cells); x += 2 {
+			v := int32(cells[x]) << vBits
+			if lut != nil {
+				v = int32(lut[cells[x]])
 			}
-			if abs(int32(m.cells[i])<<vBits-bg) < t {
-				plain++
+			d, t := v-int32(base[x]), int32(thr[x])>>1
+			if d*d < t*t {
+				agree++
 			}
-			n++
 		}
 	}
-	return fitted, plain, n
+	return agree, n
 }
 
 // shaken measures by how many cells the picture is displaced or blurred: the
@@ -176,34 +203,23 @@ func (l *light) votes(m *model) (fitted, plain, n int) {
 // them. A camera that shook will shake again, so the measure fades over seconds.
 func (l *light) shaken(m *model, dt float64) {
 	clear(l.ratio[:])
-	n, lost := int32(0), int32(0)
-	for y := 1; y < m.h-1; y += 2 {
-		for x := 1 + y>>1&1; x < m.w-1; x += 2 {
-			i := y*m.w + x
-			e := int32(m.edge[i])
-			if e < 10 {
-				continue
-			}
-			n++
-			bg := m.bg[i] >> (bgBits - vBits)
-			j := i + 1
-			b := bg - m.bg[j]>>(bgBits-vBits)
-			if down := bg - m.bg[i+m.w]>>(bgBits-vBits); abs(down) > abs(b) {
-				j, b = i+m.w, down
-			}
-			v := int32(l.lut[m.cells[i]]) - int32(l.lut[m.cells[j]])
-			if b < 0 {
-				b, v = -b, -v
-			}
-			if v*5 > b*2 {
-				l.ratio[0]++
-				continue
-			}
-			lost++
-			d := abs(int32(l.lut[m.cells[i]]) - bg)
-			l.ratio[min(d/e, int32(len(l.ratio)-1))]++
+	lost := int32(0)
+	for k := range m.rims {
+		r := &m.rims[k]
+		here := int32(l.lut[m.cells[r.i]])
+		b, v := int32(r.step), here-int32(l.lut[m.cells[r.j]])
+		if b < 0 {
+			b, v = -b, -v
 		}
+		if v*5 > b*2 {
+			continue
+		}
+		lost++
+		d := abs(here - int32(m.base[r.i]))
+		l.ratio[min(d/int32(r.edge), int32(len(l.ratio)-1))]++
 	}
+	n := int32(len(m.rims))
+	l.ratio[0] += n - lost
 	l.shake *= 1 - dt/(dt+4)
 	l.lost = 0
 	if n < 16 {

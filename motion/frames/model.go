@@ -1,6 +1,9 @@
 package frames
 
-import "image"
+import (
+	"encoding/binary"
+	"image"
+)
 
 // Cell classes in model.mask.
 const (
@@ -33,12 +36,19 @@ type model struct {
 	noise []uint16 // scaled mean absolute deviation, 8 fractional bits: sigma
 	thr   []int16  // what differs by more has changed, vBits
 	edge  []uint8  // contrast to the neighbours, grey levels
+	base  []int16  // background, vBits
+	least []uint8  // the cells that are as they were where the light has not changed: from least…
+	span  []uint8  // …to least+span
+	rims  []rim    // the background's edges, where a shaking camera shows
+	above []int32  // contrast of a row to the one above it, for limits
 	still []uint8  // ticks that a changed cell held still
 	mask  []uint8  // cell classes, stride w+2, one cell of margin
 	hits  []int32  // strong cells of this frame
 
 	past  [pastKept][]int16
 	head  int     // newest in past
+	fresh bool    // v is of this frame
+	bound bool    // least and span are of this background, and say all
 	since float64 // seconds since the last update
 	age   float64 // seconds of background in the model
 }
@@ -59,6 +69,11 @@ func (m *model) begin(w, h int, o Options) {
 	m.edge = make([]uint8, n)
 	m.mask = make([]uint8, (w+2)*(h+2))
 	m.hits = make([]int32, 0, n)
+	m.base = make([]int16, n)
+	m.least = make([]uint8, n)
+	m.span = make([]uint8, n)
+	m.rims = make([]rim, 0, n/4+w)
+	m.above = make([]int32, w)
 	for i := range m.past {
 		m.past[i] = make([]int16, n)
 	}
@@ -125,52 +140,99 @@ func (m *model) settle(f *Fine, strict float64) {
 // differ compares the frame, under the background's light, with the background
 // and with half a second ago. It returns the changed share of the watched area.
 func (m *model) differ(l *light, f *Fine) float64 {
-	past := m.past[(m.head+1)%pastKept]
 	m.hits = m.hits[:0]
-	shake := int32(max(0, 3*l.shake-f.Shake) * (1 << vBits))
-	trust := int32(f.Trust * 256)
-	changed := 0
-	for y := range m.h {
-		row := m.mask[(y+1)*(m.w+2)+1:][:m.w]
-		lo, hi := y*m.w, (y+1)*m.w
-		cells, bg, thr, v, edge := m.cells[lo:hi], m.bg[lo:hi], m.thr[lo:hi], m.v[lo:hi], m.edge[lo:hi]
-		ago, watched := past[lo:hi], m.watched[lo:hi]
-		n := len(cells)
-		bg, thr, v, edge, ago, watched, row = bg[:n], thr[:n], v[:n], edge[:n], ago[:n], watched[:n], row[:n]
-		for x, c := range cells {
-			val := l.lut[c]
-			v[x] = val
-			diff := int32(val) - bg[x]>>(bgBits-vBits)
-			if diff < 0 {
-				diff = -diff
-			}
-			t := int32(thr[x])
-			if diff*2 <= t || !watched[x] {
-				row[x] = 0
-				continue
-			}
-			t += int32(edge[x])*shake + abs(int32(c)<<vBits-int32(val))*trust>>8
-			if diff*2 <= t {
-				row[x] = 0
-				continue
-			}
-			if c >= clipHigh && int32(val) < bg[x]>>(bgBits-vBits) || c <= clipLow && int32(val) > bg[x]>>(bgBits-vBits) {
-				row[x] = 0 // the sensor is at its end: nothing is known
-				continue
-			}
-			class := uint8(weak)
-			if diff > t {
-				class = weak | strong
-				m.hits = append(m.hits, int32((y+1)*(m.w+2)+1+x))
-				changed++
-			}
-			if abs(int32(val)-int32(ago[x]))*2 > t {
-				class |= moving
-			}
-			row[x] = class
+	m.fresh = false
+	clear(m.mask)
+	c := changes{
+		l: l, ago: m.past[(m.head+1)%pastKept],
+		shake: int32(max(0, 3*l.shake-f.Shake) * (1 << vBits)), trust: int32(f.Trust * 256),
+	}
+	if l.same && m.bound {
+		m.outside(&c)
+		return float64(len(m.hits)) / float64(m.watchedCells)
+	}
+	cells := m.cells
+	base, thr := m.base[:len(cells)], m.thr[:len(cells)]
+	for i, v := range cells {
+		// Twice the half above zero: both signs in one comparison.
+		h := int32(thr[i]) >> 1
+		if uint32(int32(l.lut[v])-int32(base[i])+h) > uint32(2*h) {
+			m.judge(i, &c)
 		}
 	}
-	return float64(changed) / float64(m.watchedCells)
+	return float64(len(m.hits)) / float64(m.watchedCells)
+}
+
+// outside is differ's loop for a frame in the background's own light: eight
+// cells at once, most of which are as they were.
+func (m *model) outside(c *changes) {
+	const high = 0x8080808080808080
+	cells, least, span := m.cells, m.least[:len(m.cells)], m.span[:len(m.cells)]
+	i := 0
+	for ; i+8 <= len(cells); i += 8 {
+		x, y, s := binary.LittleEndian.Uint64(cells[i:]), binary.LittleEndian.Uint64(least[i:]), binary.LittleEndian.Uint64(span[i:])
+		d := (x | high - y&^high) ^ (x^^y)&high // x-y of each byte
+		q := (s | high - d&^high) ^ (s^^d)&high // s-d, …
+		if (^s&d|(^s|d)&q)&high == 0 {          // …which borrows where d is larger
+			continue
+		}
+		for k := i; k < i+8; k++ {
+			if cells[k]-least[k] > span[k] {
+				m.judge(k, c)
+			}
+		}
+	}
+	for ; i < len(cells); i++ {
+		if cells[i]-least[i] > span[i] {
+			m.judge(i, c)
+		}
+	}
+}
+
+// changes is what judging a cell takes.
+type changes struct {
+	l            *light
+	ago          []int16
+	shake, trust int32
+}
+
+// judge classes a cell that differs by more than half its limit.
+func (m *model) judge(i int, k *changes) {
+	if !m.watched[i] {
+		return
+	}
+	c := m.cells[i]
+	val, bg := int32(k.l.lut[c]), int32(m.base[i])
+	diff := abs(val - bg)
+	t := int32(m.thr[i]) + int32(m.edge[i])*k.shake + abs(int32(c)<<vBits-val)*k.trust>>8
+	if diff*2 <= t {
+		return
+	}
+	if c >= clipHigh && val < bg || c <= clipLow && val > bg {
+		return // the sensor is at its end: nothing is known
+	}
+	p := i + 2*(i/m.w) + m.w + 3
+	class := uint8(weak)
+	if diff > t {
+		class = weak | strong
+		m.hits = append(m.hits, int32(p))
+	}
+	if abs(val-int32(k.ago[i]))*2 > t {
+		class |= moving
+	}
+	m.mask[p] = class
+}
+
+// correct puts this frame into v, under the background's light.
+func (m *model) correct(l *light) {
+	if m.fresh {
+		return
+	}
+	m.fresh = true
+	v := m.v[:len(m.cells)]
+	for i, c := range m.cells {
+		v[i] = l.lut[c]
+	}
 }
 
 // update learns from the frame, at most once in tickS.
@@ -181,12 +243,13 @@ func (m *model) update(dt float64, l *light, f *Fine, strict float64) {
 	}
 	dt = m.since
 	m.since = 0
+	m.correct(l)
 	m.head = (m.head + 1) % pastKept
 	copy(m.past[m.head], m.v)
 	m.age += dt
 	m.learnRows(dt, f)
 	m.follow(l.follow(rate(dt, 2)))
-	l.cut(m)
+	l.stale = true
 	m.limits(f, strict)
 }
 
@@ -273,9 +336,12 @@ func (r *rates) changed(class, still uint8) (learn int32, noise bool, ticks uint
 // limits sets the thresholds: the floor or the noise, and a part of the contrast
 // to the neighbours.
 func (m *model) limits(f *Fine, strict float64) {
+	m.bound = true
+	clear(m.above)
 	for y := range m.h {
 		m.limitsRow(y, f, strict)
 	}
+	m.findRims()
 }
 
 func (m *model) limitsRow(y int, f *Fine, strict float64) {
@@ -283,27 +349,68 @@ func (m *model) limitsRow(y int, f *Fine, strict float64) {
 	nk := int32(f.Noise * strict * 16) // for 8 fractional bits, >>8
 	sk := int32(f.Shake * strict * 256)
 	lo, hi := y*m.w, (y+1)*m.w
-	here, above, below := m.bg[lo:hi], m.bg[lo:hi], m.bg[lo:hi]
-	if y > 0 {
-		above = m.bg[lo-m.w : lo]
-	}
+	here, below := m.bg[lo:hi], m.bg[lo:hi]
 	if y < m.h-1 {
 		below = m.bg[hi : hi+m.w]
 	}
 	n := len(here)
-	above, below = above[:n], below[:n]
+	below = below[:n]
 	noises, thrs, edges := m.noise[lo:hi][:n], m.thr[lo:hi][:n], m.edge[lo:hi][:n]
-	left := here[0]
+	bases, least, span, above := m.base[lo:hi][:n], m.least[lo:hi][:n], m.span[lo:hi][:n], m.above[:n]
+	empty := int32(0)
+	left := int32(0) // contrast to it
 	for x, b := range here {
-		right := b
+		right := int32(0)
 		if x+1 < n {
-			right = here[x+1]
+			right = abs(b - here[x+1])
 		}
-		e := max(abs(b-left), abs(b-right), abs(b-above[x]), abs(b-below[x]))
-		left = b
+		down := abs(b - below[x])
+		e := max(left, right, above[x], down)
+		left, above[x] = right, down
 		edges[x] = uint8(e >> bgBits)
 		t := max(floor, int32(noises[x])*nk>>8) + e>>(bgBits-vBits)*sk>>8
-		thrs[x] = int16(min(t, 200<<vBits))
+		t = min(t, 200<<vBits)
+		thrs[x] = int16(t)
+		v := b >> (bgBits - vBits)
+		bases[x] = int16(v)
+		low := max(0, (v-t>>1+1<<vBits-1)>>vBits)
+		width := min(255, (v+t>>1)>>vBits) - low
+		least[x], span[x] = uint8(low), uint8(width)
+		empty |= width
+	}
+	if empty < 0 { // limits of less than a grey level
+		m.bound = false
+	}
+}
+
+// rim is an edge of the background, between a cell and its right or lower
+// neighbour, whichever stands out more.
+type rim struct {
+	i, j int32
+	step int16 // from i to j, vBits
+	edge int16 // contrast of i, grey levels
+}
+
+// findRims looks at every fourth cell.
+func (m *model) findRims() {
+	m.rims = m.rims[:0]
+	for y := 1; y < m.h-1; y += 2 {
+		m.rimsRow(y)
+	}
+}
+
+func (m *model) rimsRow(y int) {
+	lo := y * m.w
+	edges, base, below := m.edge[lo:lo+m.w], m.base[lo:lo+m.w], m.base[lo+m.w:lo+2*m.w]
+	for x := 1 + y>>1&1; x < m.w-1; x += 2 {
+		if edges[x] < 10 {
+			continue
+		}
+		r := rim{int32(lo + x), int32(lo + x + 1), base[x] - base[x+1], int16(edges[x])}
+		if down := base[x] - below[x]; abs(int32(down)) > abs(int32(r.step)) {
+			r.j, r.step = int32(lo+x+m.w), down
+		}
+		m.rims = append(m.rims, r)
 	}
 }
 

@@ -28,6 +28,7 @@ func (s *scene) judge(d *Detector, changed, dt float64) string {
 		switch {
 		case light:
 			s.name, s.left, s.since = SceneLight, settleS, 0
+			m.correct(&d.light)
 			if kept, textured := m.texture(); float64(kept) < f.Flat*float64(textured) {
 				s.name = SceneMoved
 			}
@@ -48,6 +49,7 @@ func (s *scene) judge(d *Detector, changed, dt float64) string {
 	}
 	s.left -= dt
 	s.since += dt
+	d.light.cut(m)
 	m.relearn()
 	m.age = f.Learn.Seconds()
 	if s.left <= 0 {
@@ -64,12 +66,14 @@ func (m *model) relearn() {
 	for i, c := range m.cells {
 		m.bg[i] += (int32(c)<<bgBits - m.bg[i]) / 2
 		v := int16(m.bg[i] >> (bgBits - vBits))
-		m.v[i] = v
+		m.v[i], m.base[i] = v, v
 		m.still[i] = 0
 		for p := range m.past {
 			m.past[p][i] = v
 		}
 	}
+	m.fresh, m.bound = true, false
+	m.findRims()
 	clear(m.mask)
 	m.hits = m.hits[:0]
 }
@@ -78,18 +82,17 @@ func (m *model) relearn() {
 // them that the frame still has.
 func (m *model) texture() (kept, textured int) {
 	for _, p := range m.hits {
-		k, t := m.edges(int(p))
+		y, x := int(p)/(m.w+2)-1, int(p)%(m.w+2)-1
+		k, t := m.edges(y*m.w+x, x, y)
 		kept += k
 		textured += t
 	}
 	return kept, textured
 }
 
-// edges looks at the edges to the right and below of one cell (an index into
-// mask): how many the background has there, and how many the frame keeps.
-func (m *model) edges(p int) (kept, textured int) {
-	y, x := p/(m.w+2)-1, p%(m.w+2)-1
-	i := y*m.w + x
+// edges looks at the edges to the right and below of one cell: how many the
+// background has there, and how many the frame keeps.
+func (m *model) edges(i, x, y int) (kept, textured int) {
 	if x < m.w-1 {
 		k, t := m.keeps(i, i+1)
 		kept, textured = kept+k, textured+t
@@ -119,9 +122,7 @@ func (m *model) keeps(i, j int) (kept, textured int) {
 
 // jumps counts the neighbours of a cell between which the ratio of frame to
 // background jumps by half the limit: an object has an outline, light seldom.
-func (m *model) jumps(p int) int {
-	y, x := p/(m.w+2)-1, p%(m.w+2)-1
-	i := y*m.w + x
+func (m *model) jumps(i, x, y int) int {
 	n := 0
 	if x < m.w-1 && m.jump(i, i+1) {
 		n++
@@ -140,6 +141,6 @@ func (m *model) jumps(p int) int {
 
 func (m *model) jump(i, j int) bool {
 	vi, vj := int32(m.v[i]), int32(m.v[j])
-	bi, bj := m.bg[i]>>(bgBits-vBits), m.bg[j]>>(bgBits-vBits)
+	bi, bj := int32(m.base[i]), int32(m.base[j])
 	return abs(vi*bj-vj*bi) > int32(m.thr[i])/2*max(vi, vj, bi, bj, 1)
 }

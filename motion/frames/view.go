@@ -30,6 +30,7 @@ type Blob struct {
 // View copies the detector's state. It allocates; it is not for every frame.
 func (d *Detector) View() View {
 	m := &d.model
+	m.correct(&d.light)
 	r := image.Rect(0, 0, m.w, m.h)
 	v := View{
 		Frame: image.NewGray(r), Background: image.NewGray(r), Noise: image.NewGray(r),
