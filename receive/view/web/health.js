@@ -61,7 +61,7 @@ function card(app, name) {
         ["Pictures given up", count(f.dropped), f.dropped > 0],
         ["Triggers held back", count(f.suppressed), false],
         ["Asked for in vain", count(f.incomplete_resends), f.incomplete_resends > 0],
-        ["In this browser", `${plural(c.incomplete, "picture", "pictures")} incomplete, ${plural(c.refused, "message", "messages")} refused`, c.incomplete + c.refused > 0],
+        ["In this browser", c.incomplete + c.refused === 0 ? "nothing lost" : `${plural(c.incomplete, "picture", "pictures")} incomplete, ${plural(c.refused, "message", "messages")} refused`, c.incomplete + c.refused > 0],
         ["Clock", { synced: "right", unsynced: "not told the time" }[f.clock] ?? word(f.clock), f.clock === "unsynced"],
         ["Running for", span(f.uptime_s + (c.healthAt ? (Date.now() - c.healthAt) / 1000 : 0)), false],
         ["Version", word(f.version), false],

@@ -8,6 +8,9 @@ import { age, ago, dotted, moment, percent, plural, span, time, trigger, when } 
 import { goesOn } from "./store.js";
 import { troubles } from "./trouble.js";
 
+const NEWS = 4000; // ms that the news of an event may take after its motion
+const OLD = 15_000; // ms from which a live picture is not called live
+
 export function nowView(root, app) {
   const title = h("h1", { class: "unseen", text: "Now" });
   const grid = h("div", { class: "cameras" });
@@ -54,7 +57,9 @@ function cameraCard(app, name) {
     h("div", { class: "controls" }, armed, live, shoot), trouble, burst);
 
   const camera = () => app.store.cameras.get(name);
-  let showLive = false;
+  let showLive = false, paused = false; // paused: it moves, and no event tells of it
+  let follow = true; // the newest tile, unless a hand looks elsewhere
+  tiles.addEventListener("scroll", () => { follow = tiles.scrollLeft + tiles.clientWidth >= tiles.scrollWidth - 40; });
   let past = { id: "", pics: [] }; // of an event before this page was opened
   const no = (what) => { camera().unanswered = what; app.redraw(); };
   armed.addEventListener("click", () => {
@@ -80,7 +85,8 @@ function cameraCard(app, name) {
       text(motion, movingFor(c));
       show(motion, moves);
       attr(node, "data-motion", moves ? "on" : null);
-      text(still, moves ? "" : stillThere(app, c));
+      paused = moves && c.lastEvent !== null && !goesOn(c, c.lastEvent) && Date.now() - c.motionAt > NEWS;
+      text(still, paused ? "No pictures of this: the camera pauses after an event." : moves ? "" : stillThere(app, c));
       show(still, still.textContent !== "");
 
       drawEvent(app, c);
@@ -111,7 +117,7 @@ function cameraCard(app, name) {
     const best = over ? pics?.get(c.lastEvent.cover) : null;
     const newest = [...(pics?.values() ?? [])].filter((x) => x.url).reduce((a, b) => (a && a.seq > b.seq ? a : b), null) ?? c.newest;
     const p = best?.url ? best : newest?.url ? newest : null;
-    const isLive = showLive && c.live;
+    const isLive = (showLive || paused) && c.live;
     const whole = isLive ? c.live : p ? null : c.cover ?? c.live;
     picture(img, whole?.url ?? p?.url ?? "", isLive ? `Live picture of ${name}` : `${p && p !== best ? "Newest" : "Best"} picture of ${name}`);
     attr(img, "data-sha256", whole ? null : p?.sha256);
@@ -119,7 +125,7 @@ function cameraCard(app, name) {
     placeBox(box, whole ? (whole === c.cover && over ? past.pics.find((x) => x.id === c.lastEvent.cover)?.box : null) : p?.box);
     show(blank, !whole && !p);
     const taken = (what, t) => dotted([what, t ? `${moment(t)}, ${ago(t)}` : ""]);
-    text(caption, !whole && !p ? "" : isLive || (whole && whole === c.live) ? `Live, ${time(new Date(whole.at))}`
+    text(caption, !whole && !p ? "" : isLive || (whole && whole === c.live) ? (Date.now() - whole.at < OLD ? `Live, ${time(new Date(whole.at))}` : taken("Last live picture", new Date(whole.at)))
       : p && p !== best ? taken("Newest picture", p.taken)
         : taken(over ? "Best picture of the event" : "Picture of the event", p?.taken ?? when(c.lastEvent?.started_at)));
     show(caption, caption.textContent !== "");
@@ -154,10 +160,8 @@ function cameraCard(app, name) {
     attr(eventLink, "href", `./#event/${encodeURIComponent(name)}/${encodeURIComponent(e.id)}`);
     attr(eventLink, "aria-label", `Play this event of ${name}`);
     show(eventLink, pics.length);
-    const atEnd = tiles.scrollLeft + tiles.clientWidth >= tiles.scrollWidth - 40;
-    const before = tiles.childElementCount;
     keyed(tiles, pics, (p) => p.id, () => tile(app, camera, e.id), (t, p) => t.update(p));
-    if (open && atEnd && tiles.childElementCount > before) tiles.scrollLeft = tiles.scrollWidth; // the newest, unless a hand looks elsewhere
+    if (open && follow) tiles.scrollLeft = tiles.scrollWidth;
   }
 }
 

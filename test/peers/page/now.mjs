@@ -61,6 +61,7 @@ scenario(async (open) => {
   // Motion, live picture, offline.
   await ask("say", { name: "motion", payload: "ON" });
   await page.locator(".motion").waitFor();
+  await until("why there are no pictures of it", async () => /pauses after an event/.test(await page.textContent(".still")));
   await ask("live");
   await page.getByRole("button", { name: "Live" }).click();
   await until("the live picture", async () => (await shown.getAttribute("alt")) === "Live picture of front");
