@@ -16,7 +16,7 @@ import (
 )
 
 const (
-	cookieName   = "pirwatch_session"
+	cookieName   = "pirwatch_session_" // and the port: browsers send a host's cookies to all of its ports
 	sessionLasts = 30 * 24 * time.Hour
 	maxSessions  = 64
 	maxAddresses = 1024
@@ -29,6 +29,7 @@ type session struct {
 	ctx   context.Context
 	end   context.CancelFunc
 	until time.Time
+	used  time.Time // last
 }
 
 // tries counts the wrong logins of one address.
@@ -82,10 +83,10 @@ func (l *logins) try(now time.Time, from netip.Prefix, token string) (cookie str
 	}
 	delete(l.tries, from)
 	if len(l.sessions) >= maxSessions {
-		l.dropOldest()
+		l.dropIdlest()
 	}
 	cookie = rand.Text()
-	s := &session{until: now.Add(sessionLasts)}
+	s := &session{until: now.Add(sessionLasts), used: now}
 	s.ctx, s.end = context.WithCancel(context.Background())
 	l.sessions[sha256.Sum256([]byte(cookie))] = s
 	return cookie, 0
@@ -106,16 +107,17 @@ func (l *logins) forget(now time.Time) {
 	}
 }
 
-func (l *logins) dropOldest() {
-	var oldest [sha256.Size]byte
-	var until time.Time
+// dropIdlest ends the session that was not used for longest.
+func (l *logins) dropIdlest() {
+	var idlest [sha256.Size]byte
+	var used time.Time
 	for k, s := range l.sessions {
-		if until.IsZero() || s.until.Before(until) {
-			oldest, until = k, s.until
+		if used.IsZero() || s.used.Before(used) {
+			idlest, used = k, s.used
 		}
 	}
-	l.sessions[oldest].end()
-	delete(l.sessions, oldest)
+	l.sessions[idlest].end()
+	delete(l.sessions, idlest)
 }
 
 func (l *logins) find(now time.Time, cookie string) *session {
@@ -127,6 +129,9 @@ func (l *logins) find(now time.Time, cookie string) *session {
 		s.end()
 		delete(l.sessions, k)
 		return nil
+	}
+	if s != nil {
+		s.used = now
 	}
 	return s
 }
@@ -149,7 +154,7 @@ func (s *Server) session(r *http.Request) *session {
 	if s.logins.none {
 		return everyone
 	}
-	c, err := r.Cookie(cookieName)
+	c, err := r.Cookie(s.cookie)
 	if err != nil {
 		return nil
 	}
@@ -191,7 +196,7 @@ func (s *Server) login(w http.ResponseWriter, r *http.Request) {
 		fail(w, http.StatusUnauthorized, "that is not the token or password")
 	default:
 		http.SetCookie(w, &http.Cookie{
-			Name: cookieName, Value: cookie, Path: "/", MaxAge: int(sessionLasts / time.Second),
+			Name: s.cookie, Value: cookie, Path: "/", MaxAge: int(sessionLasts / time.Second),
 			HttpOnly: true, SameSite: http.SameSiteStrictMode, Secure: r.TLS != nil,
 		})
 		w.WriteHeader(http.StatusNoContent)
@@ -199,10 +204,11 @@ func (s *Server) login(w http.ResponseWriter, r *http.Request) {
 }
 
 func (s *Server) logout(w http.ResponseWriter, r *http.Request) {
-	if c, err := r.Cookie(cookieName); err == nil {
+	if c, err := r.Cookie(s.cookie); err == nil {
 		s.logins.drop(c.Value)
 	}
-	http.SetCookie(w, &http.Cookie{Name: cookieName, Path: "/", MaxAge: -1, HttpOnly: true, SameSite: http.SameSiteStrictMode, Secure: r.TLS != nil})
+	w.Header().Set("Clear-Site-Data", `"cache"`) // the pictures, which may be kept for a day
+	http.SetCookie(w, &http.Cookie{Name: s.cookie, Path: "/", MaxAge: -1, HttpOnly: true, SameSite: http.SameSiteStrictMode, Secure: r.TLS != nil})
 	w.WriteHeader(http.StatusNoContent)
 }
 

@@ -7,9 +7,11 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"encoding/pem"
+	"fmt"
 	"math/big"
 	"net"
 	"net/http"
+	"net/http/cookiejar"
 	"net/netip"
 	"os"
 	"path/filepath"
@@ -60,14 +62,45 @@ func TestLogin(t *testing.T) {
 		t.Errorf("with another cookie: %s", res.Status)
 	}
 	ws := pageSocket(t, s, "http://"+strings.Trim(strings.TrimPrefix(s.URL(), "http://"), "/"), cookie)
-	if res, _ := ask(t, s, "POST", "/api/logout", "", cookie); res.StatusCode != 204 {
+	res, _ := ask(t, s, "POST", "/api/logout", "", cookie)
+	if res.StatusCode != 204 {
 		t.Errorf("logout: %s", res.Status)
+	}
+	if got := res.Header.Get("Clear-Site-Data"); got != `"cache"` {
+		t.Errorf("the browser keeps the pictures after logging out: Clear-Site-Data %q", got)
 	}
 	if res, _ := ask(t, s, "GET", "/api/info", "", cookie); res.StatusCode != 401 {
 		t.Errorf("after logging out: %s", res.Status)
 	}
 	if !ends(t, ws) {
 		t.Error("the websocket outlived its login")
+	}
+}
+
+// TestTwoPagesOnOneMachine: browsers send a host's cookies to all of its ports.
+func TestTwoPagesOnOneMachine(t *testing.T) {
+	jar, err := cookiejar.New(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	client := &http.Client{Jar: jar, Transport: &http.Transport{DisableKeepAlives: true}}
+	pages := []*Server{serve(t, Options{Token: secret}), serve(t, Options{Token: "another " + secret})}
+	for _, s := range pages {
+		res, err := client.Post(s.URL()+"api/login", "application/json", strings.NewReader(fmt.Sprintf(`{"token":%q}`, s.o.Token)))
+		if err != nil || res.StatusCode != http.StatusNoContent {
+			t.Fatalf("login: %+v, %v", res, err)
+		}
+		res.Body.Close()
+	}
+	for i, s := range pages {
+		res, err := client.Get(s.URL() + "api/info")
+		if err != nil {
+			t.Fatal(err)
+		}
+		res.Body.Close()
+		if res.StatusCode != http.StatusOK {
+			t.Errorf("page %d after logging in to both: %s", i+1, res.Status)
+		}
 	}
 }
 
@@ -103,6 +136,21 @@ func TestGuessingIsSlowed(t *testing.T) {
 	cookie, _ := l.try(now, from, secret)
 	if l.find(now.Add(sessionLasts-time.Minute), cookie) == nil || l.find(now.Add(sessionLasts+time.Minute), cookie) != nil {
 		t.Error("a session does not last as long as it should")
+	}
+}
+
+// TestSessionInUseStays: a browser that forgets its cookies and logs in anew
+// every day pushes out its own old sessions, not the owner's.
+func TestSessionInUseStays(t *testing.T) {
+	l := newLogins(secret)
+	from := netip.MustParsePrefix("192.0.2.7/32")
+	phone, _ := l.try(noon, from, secret)
+	for i := range 2 * maxSessions {
+		now := noon.Add(time.Duration(i) * time.Hour)
+		l.try(now, from, secret)
+		if l.find(now, phone) == nil {
+			t.Fatalf("the session in use was given up after %d logins", i+1)
+		}
 	}
 }
 

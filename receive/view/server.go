@@ -80,6 +80,7 @@ type Server struct {
 	handler  http.Handler
 	files    map[string]*asset
 	logins   *logins
+	cookie   string // its name
 
 	sockets chan struct{} // a slot each
 	readers chan struct{}
@@ -129,6 +130,8 @@ func New(o Options, log *slog.Logger) (*Server, error) {
 		}
 		return nil, fmt.Errorf("view: listen on %s: %w", o.Listen, err)
 	}
+	_, port, _ := net.SplitHostPort(l.Addr().String())
+	s.cookie = cookieName + port
 	l = netutil.LimitListener(l, maxConns)
 	if o.CertFile != "" {
 		pair, err := tls.LoadX509KeyPair(o.CertFile, o.KeyFile)
