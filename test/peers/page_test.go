@@ -32,7 +32,37 @@ type site struct {
 	dials  atomic.Int64 // connections to the broker
 	kicks  atomic.Bool  // each is closed a moment after it began
 	mu     sync.Mutex
-	conns  []net.Conn
+	conns  []*valve
+}
+
+// valve is a connection that can go dead, as one through a sleeping phone's
+// network does: nothing comes, and what is sent vanishes.
+type valve struct {
+	net.Conn
+	dead   atomic.Bool
+	closed chan struct{}
+	once   sync.Once
+}
+
+func (v *valve) Read(p []byte) (int, error) {
+	n, err := v.Conn.Read(p)
+	if v.dead.Load() {
+		<-v.closed
+		return 0, net.ErrClosed
+	}
+	return n, err
+}
+
+func (v *valve) Write(p []byte) (int, error) {
+	if v.dead.Load() {
+		return len(p), nil
+	}
+	return v.Conn.Write(p)
+}
+
+func (v *valve) Close() error {
+	v.once.Do(func() { close(v.closed) })
+	return v.Conn.Close()
 }
 
 // dial connects the page to the broker.
@@ -45,10 +75,11 @@ func (s *site) dial(ctx context.Context) (net.Conn, error) {
 	if s.kicks.Load() {
 		time.AfterFunc(time.Second, func() { conn.Close() })
 	}
+	v := &valve{Conn: conn, closed: make(chan struct{})}
 	s.mu.Lock()
-	s.conns = append(s.conns, conn)
+	s.conns = append(s.conns, v)
 	s.mu.Unlock()
-	return conn, nil
+	return v, nil
 }
 
 // cut closes the pages' connections to the broker.
@@ -261,6 +292,14 @@ func TestPageLink(t *testing.T) {
 	d["stop"] = func(json.RawMessage) any { s.broker.stop(); return true }
 	d["start"] = func(json.RawMessage) any { s.broker.start(t); front.connect(); return true }
 	d["kick"] = func(raw json.RawMessage) any { s.kicks.Store(arg[bool](raw)); s.cut(); return true }
+	d["freeze"] = func(json.RawMessage) any {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		for _, conn := range s.conns {
+			conn.dead.Store(true)
+		}
+		return true
+	}
 	d["dials"] = func(json.RawMessage) any { return s.dials.Load() }
 	browse(t, "link", d, s.url)
 }

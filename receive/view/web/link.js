@@ -2,6 +2,7 @@
 // that the page can tell since when the link is down and when the next try is.
 
 const FIRST = 1000, LONGEST = 15000; // ms between tries
+const PROBE = 4000; // ms in which the broker must answer when the page comes back into sight
 const SETTLED = 20_000; // ms that a link must have held for the next loss to count as a first one
 
 export class Link {
@@ -12,6 +13,7 @@ export class Link {
   #client = null;
   #pause = FIRST;
   #timer = 0;
+  #heard = 0; // packets of the broker's
   #subs;
 
   /** topics: {filter: qos}; changed() after each change of state; connected() before anything comes; message(topic, payload, retained). */
@@ -20,8 +22,8 @@ export class Link {
     this.connected = connected;
     this.changed = changed;
     this.message = message;
-    addEventListener("online", () => this.retry());
-    document.addEventListener("visibilitychange", () => { if (!document.hidden) this.retry(); });
+    addEventListener("online", () => this.#wake());
+    document.addEventListener("visibilitychange", () => { if (!document.hidden) this.#wake(); });
   }
 
   /** Connects, and again after every loss. */
@@ -34,6 +36,18 @@ export class Link {
   /** Tries now instead of waiting for the next try. */
   retry() {
     if (this.state === "lost" && this.nextTry) this.#open();
+  }
+
+  /** After a sleep: tries now where the link is lost, and asks the broker where it seems to hold: it may have died unnoticed. */
+  #wake() {
+    if (this.state !== "online") return this.retry();
+    const client = this.#client, before = this.#heard;
+    client.sendPing();
+    setTimeout(() => {
+      if (client !== this.#client || this.#heard !== before) return;
+      this.#set("connecting");
+      this.#open();
+    }, PROBE);
   }
 
   /** Publishes; false while the link is down: a command that comes late is worse than none. */
@@ -79,6 +93,7 @@ export class Link {
         this.#set("online");
       });
     });
+    client.on("packetreceive", () => this.#heard++);
     client.on("message", (topic, payload, packet) => {
       if (client === this.#client) this.message(topic, payload, packet.retain);
     });

@@ -24,6 +24,15 @@ scenario(async (open) => {
   const after = await ask("burst", { pictures: 2 });
   await until("the burst after it", async () => (await page.locator(`.tiles li[data-pic^="${after.id}"][data-state="done"]`).count()) === 2);
 
+  // A phone that wakes up with a dead connection finds out at once, not when the
+  // next keep-alive is missed.
+  await ask("freeze");
+  const unheard = await ask("burst", { pictures: 2 });
+  await page.evaluate(() => document.dispatchEvent(new Event("visibilitychange")));
+  const woke = Date.now();
+  await until("the link to be made anew", async () => (await page.textContent("#link")) === "Connected" && (await page.textContent(".burst h3")).length > 0 && (await page.locator(`.burst a[href*="${unheard.id}"]`).count()) === 1, 25_000);
+  console.log(`a dead connection is replaced ${Date.now() - woke} ms after the phone woke up`);
+
   // A broker that lets the page in and throws it out at once is not stormed.
   await ask("kick", true);
   await banner.waitFor();
