@@ -8,9 +8,11 @@ import "sync"
 // next one to cut from. What never comes back is left to the collector. The zero
 // value is ready for use, by several goroutines.
 type Pool struct {
-	mu    sync.Mutex
-	block *block // where the next picture is cut from
-	spare *block // one that came back
+	mu     sync.Mutex
+	block  *block   // where the next picture is cut from
+	spares []*block // those that came back
+	lends  int      // pictures since spares were last given up
+	least  int      // the fewest spares since then: those were never needed
 }
 
 type block struct {
@@ -28,26 +30,43 @@ type Loan struct {
 
 const (
 	leastBlock    = 64 << 10
-	blockPictures = 4 // of the size of the first: what does not fit at the end is lost
+	blockPictures = 4   // of the size of the first, and a bit: what does not fit at the end is lost
+	tidyAfter     = 256 // pictures, after which spares that were not needed are given up
 )
 
 // Lend returns memory for n bytes, with anything in it.
 func (p *Pool) Lend(n int) *Loan {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if b := p.block; b == nil || len(b.bytes)-b.used < n {
-		// One that is far too large would hold more than a ring's limit says.
-		if s := p.spare; s != nil && len(s.bytes) >= n && len(s.bytes) <= max(leastBlock, 4*blockPictures*n) {
-			p.block, p.spare = s, nil
-		} else {
-			p.block = &block{bytes: make([]byte, max(leastBlock, blockPictures*n))}
-		}
+	if p.lends++; p.lends == tidyAfter {
+		clear(p.spares[len(p.spares)-p.least:])
+		p.spares = p.spares[:len(p.spares)-p.least]
+		p.lends, p.least = 0, len(p.spares)
+	}
+	if p.block == nil || len(p.block.bytes)-p.block.used < n {
+		p.block = p.next(n)
 	}
 	b := p.block
 	l := &Loan{Bytes: b.bytes[b.used : b.used+n : b.used+n], pool: p, block: b}
 	b.used += n
 	b.lent++
 	return l
+}
+
+// next returns an empty block for pictures of n bytes: the newest spare, if that
+// suits. One that is far too large would hold more than a ring's limit says.
+func (p *Pool) next(n int) *block {
+	want := max(leastBlock, blockPictures*n+n/4)
+	for last := len(p.spares) - 1; last >= 0; last-- {
+		b := p.spares[last]
+		p.spares[last] = nil
+		p.spares = p.spares[:last]
+		p.least = min(p.least, last)
+		if len(b.bytes) >= n && len(b.bytes) <= 4*want {
+			return b
+		}
+	}
+	return &block{bytes: make([]byte, want)}
 }
 
 // giveBack ends the loan; the second time, and on nil, it does nothing.
@@ -68,6 +87,6 @@ func (l *Loan) giveBack() {
 	}
 	b.used = 0
 	if b != p.block {
-		p.spare = b
+		p.spares = append(p.spares, b)
 	}
 }

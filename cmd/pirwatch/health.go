@@ -20,13 +20,19 @@ func (d *daemon) changed(capture.Health) {
 
 // collect puts the health message together.
 func (d *daemon) collect() status.Health {
+	h := d.standing()
+	h.CPUC, h.Clock, h.Version = status.CPUTemperature(), status.Word(d.clock.Synced()), versionText()
+	return h
+}
+
+// standing is the health message but for what has to be read from the system.
+func (d *daemon) standing() status.Health {
 	p, w := d.publisher.Health(), d.loop.Stats()
 	h := status.Health{
 		Camera: capture.StateOff, Sensor: pir.Off, Broker: p.Broker,
 		QueuePictures: p.Pictures, QueueBytes: p.Bytes, OldestS: int64(p.Oldest / time.Second),
 		Dropped: p.Dropped + w.Skipped, Suppressed: w.Suppressed, IncompleteResends: p.Resends,
-		Disk: p.Disk, CPUC: status.CPUTemperature(), Clock: status.Word(d.clock.Synced()),
-		UptimeS: int64(time.Since(d.began) / time.Second), Version: versionText(),
+		Disk: p.Disk, UptimeS: int64(time.Since(d.began) / time.Second),
 	}
 	if d.link.URL == "" {
 		h.Broker = "off"
@@ -54,7 +60,7 @@ func (d *daemon) collect() status.Health {
 
 // line is what `systemctl status` shows.
 func (d *daemon) line() string {
-	h, w := d.collect(), d.loop.Stats()
+	h, w := d.standing(), d.loop.Stats()
 	say := []string{"watching"}
 	if w.Motion {
 		say[0] = "motion"

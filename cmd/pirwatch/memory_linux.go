@@ -9,8 +9,9 @@ import (
 )
 
 // unmapProgram gives back the pages of the program's own file. The start touches
-// nearly all of it, and what watching does not need would stay mapped. The pages
-// are clean: what is needed comes back from the page cache at a touch.
+// nearly all of it, an event and the garbage collector much, and what watching
+// does not need would stay mapped. The pages are clean: what is needed comes back
+// from the page cache at a touch.
 func unmapProgram() error {
 	self, err := os.Readlink("/proc/self/exe")
 	if err != nil {

@@ -28,6 +28,7 @@ func (r *runCommand) Run(ctx context.Context, s streams) error {
 		return err
 	}
 	profileMemory(config)
+	useOneCore()
 	log := newLog(config, s.err)
 	notify := systemd.NewNotifier()
 	crashes := settle(ctx, notify, log)
@@ -99,8 +100,8 @@ func (r *runCommand) watch(ctx context.Context, config *configs.Config, hup <-ch
 	defer tick.Stop()
 	calm := time.NewTimer(5 * time.Minute)
 	defer calm.Stop()
-	started := time.NewTimer(5 * time.Second)
-	defer started.Stop()
+	tidy := time.NewTimer(5 * time.Second)
+	defer tidy.Stop()
 	var next *configs.Config
 	for {
 		select {
@@ -114,9 +115,10 @@ func (r *runCommand) watch(ctx context.Context, config *configs.Config, hup <-ch
 			told(log, notify.Status(line))
 		case <-calm.C:
 			crashes.Good()
-		case <-started.C:
+		case <-tidy.C:
+			tidy.Reset(30 * time.Second)
 			if err := unmapProgram(); err != nil {
-				log.Debug("memory of the start is not given back", "error", err)
+				log.Debug("memory of the program's own pages is not given back", "error", err)
 			}
 		case <-hup:
 			told(log, notify.Reloading())
