@@ -180,7 +180,7 @@ function eventCard(app) {
       }
       text(start, time(e.started));
       text(name, e.camera);
-      const n = e.archived ? e.pictures.length : e.pics.size;
+      const n = e.archived ? e.pictures.length : Math.max(e.pics.size, Number.isFinite(m.frames) ? m.frames : 0);
       const parts = [trigger(e.trigger), goesOn(app.store.cameras.get(e.camera), m) ? "now" : Number.isFinite(m.duration_s) ? span(m.duration_s) : "", Number.isFinite(e.score) ? percent(e.score) : "", plural(n, "picture", "pictures")];
       if (m.dropped > 0) parts.push(`${m.dropped} given up`);
       text(facts, dotted(parts));

@@ -81,7 +81,7 @@ function cameraCard(app, name) {
       const since = c.statusAt ? ` since ${moment(new Date(c.statusAt))}` : "";
       text(state, c.status === "online" ? "Online" : offline ? `Offline${since}` : "Not heard of yet");
       attr(state, "data-state", c.status === "online" ? "online" : "offline");
-      const moves = c.motion === "ON" && !offline;
+      const moves = c.motion === "ON" && !offline && app.link.state === "online";
       text(motion, movingFor(c));
       show(motion, moves);
       attr(node, "data-motion", moves ? "on" : null);
@@ -177,7 +177,8 @@ async function recall(app, camera, into) {
 
 /** Is it still there? Empty where nothing is known of it. */
 function stillThere(app, c) {
-  if (app.link.state !== "online" || !c.status) return "";
+  if (app.link.state !== "online") return c.motion === "ON" ? "It moved when it was last heard of." : "";
+  if (!c.status) return "";
   if (c.status === "offline") return "What moves there now is not known.";
   if (c.armed === "OFF") return "Not watching: disarmed.";
   if (c.motion !== "OFF") return "";

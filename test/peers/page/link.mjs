@@ -7,12 +7,16 @@ scenario(async (open) => {
   const before = await ask("burst", { pictures: 2 });
   await until("the burst", async () => (await page.locator('.tiles li[data-state="done"]').count()) === 2);
 
+  await ask("say", { name: "motion", payload: "ON" });
+  await page.locator(".motion").waitFor();
   await ask("stop");
   const banner = page.locator("#banner");
   await banner.waitFor();
   await until("what was lost, since when, and why", async () => /Link lost since \d\d:\d\d:\d\d.*The broker does not answer/.test(await banner.textContent()));
   await until("when the next try is", async () => /Next try in \d+\ss/.test(await banner.textContent()));
   check(await page.locator(`.tiles li[data-pic="${before.id}-00"]`).isVisible(), "the pictures are gone with the link");
+  await until("an honest word on what moved", async () => /moved when it was last heard of/.test(await page.textContent(".still")));
+  check(!(await page.locator(".motion").isVisible()), "motion is told without a link");
   await page.getByRole("switch").click();
   await until("an honest switch", async () => /Not sent: there is no link/.test(await page.textContent(".trouble")));
   check((await page.getByRole("switch").getAttribute("aria-checked")) === "true", "the switch pretends");
