@@ -9,8 +9,8 @@
 // The daemon watches, sends its pictures to a Mosquitto and archives them;
 // motion only detects. All read the stream at the same time; a round is a
 // window in which the CPU time of each is read, so that they suffer the same from
-// whatever else runs. Ratios are medians over rounds. The exit code is 1 where
-// the daemon with its own defaults takes more than a third of motion's CPU time a frame at
+// whatever else runs. Ratios are medians of the rounds' own ratios, with the least
+// and the most of them. The exit code is 1 where the daemon with its own defaults takes more than a third of motion's CPU time a frame at
 // 640x480, a fifth at 1920x1080, or a quarter of its memory; the frames of the
 // pre-roll, which motion does not keep, are told apart.
 package main
@@ -32,7 +32,7 @@ import (
 const fps = 15
 
 func main() {
-	rounds := flag.Int("rounds", 3, "windows of measuring")
+	rounds := flag.Int("rounds", 9, "windows of measuring")
 	window := flag.Duration("window", 10*time.Second, "length of each")
 	warm := flag.Duration("warm", 8*time.Second, "before the first")
 	profile := flag.String("profile", "", "write CPU and heap profiles of the daemon into this folder")
@@ -68,7 +68,7 @@ func bench(ctx context.Context, rounds int, window, warm time.Duration, profile 
 	defer broker.end()
 
 	fmt.Printf("%s, GOARCH=%s; %d frames a second; medians of %d rounds of %v\n", runtime.Version(), runtime.GOARCH, fps, rounds, window)
-	fmt.Printf("%-10s %-22s %9s %9s %9s %9s %10s %9s\n", "size", "", "frames/s", "CPU ms", "/ motion", "RSS MB", "pre-roll", "/ motion")
+	fmt.Printf("%-10s %-21s %8s %7s %-17s %7s %9s %-17s\n", "size", "", "frames/s", "CPU ms", "/ motion", "RSS MB", "pre-roll", "the rest / motion")
 	bad := false
 	for _, size := range []size{{640, 480, 1.0 / 3}, {1920, 1080, 1.0 / 5}} {
 		if only != 0 && only != size.w {
@@ -177,9 +177,9 @@ func (s size) measure(ctx context.Context, dir, program, broker string, jpegs []
 	}
 	ok = true
 	for i, a := range arms {
-		fmt.Printf("%-10s %-22s %9.1f %9.2f ", fmt.Sprintf("%dx%d", s.w, s.h), a.name, median(a.fps), median(a.cpu))
+		fmt.Printf("%-10s %-21s %8.1f %7.2f ", fmt.Sprintf("%dx%d", s.w, s.h), a.name, median(a.fps), median(a.cpu))
 		if i == 0 {
-			fmt.Printf("%9s %9.1f\n", "", median(a.rss))
+			fmt.Printf("%17s %7.1f\n", "", median(a.rss))
 			continue
 		}
 		ring := preRoll(jpegs)
@@ -188,7 +188,7 @@ func (s size) measure(ctx context.Context, dir, program, broker string, jpegs []
 			cpu[r] = a.cpu[r] / arms[0].cpu[r]
 			rss[r] = (a.rss[r] - ring) / arms[0].rss[r]
 		}
-		fmt.Printf("%9.2f %9.1f %10.1f %9.2f\n", median(cpu), median(a.rss), ring, median(rss))
+		fmt.Printf("%-17s %7.1f %9.1f %-17s\n", spread(cpu), median(a.rss), ring, spread(rss))
 		if i == 1 && (median(cpu) > s.limit || median(rss) > rssLimit) {
 			fmt.Printf("%10s above its limit: CPU %.2f, RSS %.2f\n", "", s.limit, rssLimit)
 			ok = false
@@ -204,6 +204,11 @@ func preRoll(jpegs [][]byte) float64 {
 		total += len(j)
 	}
 	return min(16e6, float64(total)/float64(len(jpegs))*2*fps) / (1 << 20)
+}
+
+// spread is the median, and what it lies between.
+func spread(v []float64) string {
+	return fmt.Sprintf("%.2f [%.2f..%.2f]", median(v), slices.Min(v), slices.Max(v))
 }
 
 func median(v []float64) float64 {
