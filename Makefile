@@ -29,7 +29,7 @@ deb-check: deb ## lintian over the packages, and that they come out the same twi
 	test/tools/check-deb
 
 lab: ## the package on real systems, drivers in a virtual machine, a Pi 3 (root, minutes)
-	go test -tags lab -count=1 -timeout 60m -v ./test/lab
+	go test -tags lab -count=1 -timeout 60m -parallel 5 -v ./test/lab
 
 sizes: ## build for every Pi as it is shipped and print the sizes
 	@mkdir -p dist; for t in amd64/ arm64/ arm/6; do \

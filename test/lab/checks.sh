@@ -44,3 +44,8 @@ has_pictures() { # FOLDER LIST
 	missing=$(comm -13 <(pictures_of "$1") "$2")
 	[ -s "$2" ] && [ -z "$missing" ] || { echo "$(wc -l < "$2") listed, missing: $missing"; return 1; }
 }
+recovered() { # COUNT: so many pictures the running daemon found in its queue on disk, whole
+	local told
+	told=$(journalctl -q --no-pager -o cat _PID="$(systemctl show -P MainPID pirwatch)" | grep '^queue recovered')
+	[[ $told == "queue recovered camera="* ]] && least "$(sed 's/.* pictures=\([0-9]*\) .*/\1/' <<< "$told")" "$1" || { echo "$told"; return 1; }
+}

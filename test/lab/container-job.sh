@@ -73,7 +73,7 @@ check "runs" systemctl is-active pirwatch
 check "it is the new one" equals "$(pirwatch --version | grep -o '99\.0\.0')" 99.0.0
 check "the owner's configuration is as it was" equals "$(sha256sum < $conf)" "$sum"
 check "and the new version takes it" bash -c "pirwatch check --config $conf | grep -q '^configuration  *ok'"
-await "the queue outlived the upgrade ($old pictures)" 60 metric_least queue_pictures "$old"
+await "the new version found the old one's queue ($old pictures)" 60 recovered "$old"
 check "nothing was dropped" metric_is pictures_dropped_total 0
 check "the old version's archive is whole" has_pictures $state/archive /lab/old.pictures
 

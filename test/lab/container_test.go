@@ -19,6 +19,7 @@ import (
 // has a sensor and cameras. Roots and kernel are built at the first run (minutes)
 // and kept.
 func TestPackage(t *testing.T) {
+	t.Parallel()
 	needs(t, "mmdebstrap")
 	old, new := previous(t), deb(t, "../..", "99.0.0")
 	for _, suite := range []string{"trixie", "bookworm"} {

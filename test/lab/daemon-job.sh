@@ -73,6 +73,7 @@ receive() {
 if [ -e /lab/was-cut ]; then
 	echo "-- after the power cut"
 	await "the daemon was started with the machine" 60 systemctl is-active pirwatch
+	await "what was safe is in its queue" 60 recovered "$(wc -l < /lab/safe)"
 	plug
 	check "the broker starts" systemctl start mosquitto
 	receive

@@ -107,7 +107,7 @@ func daemon(t *testing.T, pkg []byte) {
 	if _, err := os.Stat(filepath.Join(m.lab, "was-cut")); err != nil {
 		t.Fatalf("the power was not cut: %s", shown(m.lab, "journal1.log", "console.log"))
 	}
-	checks(t, m.boot(t, 10*time.Minute), 7)
+	checks(t, m.boot(t, 10*time.Minute), 8)
 	if t.Failed() {
 		t.Log(shown(m.lab, "journal1.log", "journal2.log", "receive.log", "feed.log", "apt.log", "console.log"))
 	}
