@@ -116,11 +116,13 @@ func (led *ledger) check(d *simDisk, o Options, again bool) error {
 	return nil
 }
 
-// kept says whether the quarantine holds the item's picture.
+// kept says whether the quarantine holds the item's picture, beside what a
+// process that was killed may have begun of it.
 func kept(d *simDisk, dir string, it Item) bool {
 	for name, node := range d.state.durable {
-		if ok, _ := filepath.Match(filepath.Join(dir, asideFolder, "*-"+fileName(it.ID)+".jpg"), name); ok {
-			return bytes.Equal(d.state.nodes[node].durable, it.Body)
+		ok, _ := filepath.Match(filepath.Join(dir, asideFolder, "*-"+fileName(it.ID)+".jpg"), name)
+		if ok && bytes.Equal(d.state.nodes[node].durable, it.Body) {
+			return true
 		}
 	}
 	return false
