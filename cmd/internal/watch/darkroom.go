@@ -194,14 +194,21 @@ func (d *darkroom) hand(event string, t taken) {
 	if t.best {
 		d.cover = p
 	}
+	// The album first: what a broker has acknowledged and lost can then be sent
+	// again, even if this process was killed in between. It is not synced here, so
+	// that a healthy disk takes hardly any time, and the cover is out already.
+	d.keep(t, p.jpeg)
 	d.out.Picture(publish.Picture{
 		PicID: t.picID, EventID: event, Seq: t.seq, Taken: t.frame.At, Box: t.box, JPEG: p.jpeg, Cover: t.seq == 0,
 	})
+}
+
+// keep puts a picture into the album, which tells of its disk itself.
+func (d *darkroom) keep(t taken, jpeg []byte) {
 	if d.album == nil {
 		return
 	}
-	// The album tells of its disk itself.
-	if err := d.album.SavePicture(d.camera, t.frame.At, t.picID, p.jpeg); err != nil {
+	if err := d.album.SavePicture(d.camera, t.frame.At, t.picID, jpeg); err != nil {
 		d.log.Debug("not archived", "pic_id", t.picID, "error", err)
 	} else if t.box != nil {
 		d.album.SaveBox(d.camera, t.picID, *t.box)

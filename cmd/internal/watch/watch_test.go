@@ -245,6 +245,14 @@ func TestOneEvent(t *testing.T) {
 		if got := len(b.rec.got("motion", "open", "cover", "event", "picture", "close", "armed", "trigger", "cooldown", "sensitivity", "masks")); got != 8 {
 			t.Errorf("%d pictures in the album, want 8", got)
 		}
+		album := ""
+		for _, line := range b.rec.got(settingsLines[:5]...) { // a picture that is sent can be had from the album
+			id, picture := strings.CutPrefix(line, "picture ")
+			if picture && !strings.HasPrefix(album, "album ") {
+				t.Errorf("%s was sent before it was kept", id)
+			}
+			album = line
+		}
 	})
 }
 
