@@ -137,7 +137,7 @@ function cameraCard(app, name) {
     if (!e) return;
     if (e.id !== past.id && app.info.archive) { // begun before this page was opened
       past = { id: e.id, pics: [] };
-      if (!e.pics.size && !e.witnessed) recall(app, name, past);
+      if (!e.witnessed) recall(app, name, past);
     }
     const known = new Map(e.id === past.id ? past.pics.map((p) => [p.id, p]) : []);
     for (const p of e.pics.values()) known.set(p.id, p);
