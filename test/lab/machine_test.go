@@ -14,7 +14,8 @@ import (
 
 // machine is the virtual machine: a kernel that is a program of this machine, a
 // drive with Debian that is thrown away with the test, a smaller one for the
-// daemon's state, and a folder that both sides see, /lab inside. No network.
+// daemon's state, and a folder that both sides see, /lab inside, with the tests of
+// package guest as guest.test. No network.
 type machine struct {
 	kernel string // folder of kernel.sh
 	drives string // folder with root.ext4 and state.ext4
@@ -25,6 +26,8 @@ func newMachine(t *testing.T, files map[string][]byte) *machine {
 	t.Helper()
 	needs(t, "mmdebstrap", "mke2fs", "gcc", "make", "flex", "bison", "bc")
 	m := &machine{kernel: built(t, "kernel", "kernel.sh"), drives: t.TempDir(), lab: job(t, files)}
+	write(t, filepath.Join(m.lab, "machine.sh"), read(t, "machine.sh"))
+	compile(t, filepath.Join(m.lab, "guest.test"), "pirwatch/test/lab/guest", "amd64")
 	root := built(t, "root-trixie", "root.sh", "trixie")
 	mkfs := func(name, size string, more ...string) {
 		args := append([]string{"-q", "-t", "ext4", "-E", "lazy_itable_init=1,lazy_journal_init=1"}, more...)
@@ -86,9 +89,7 @@ func (m *machine) boot(t *testing.T, limit time.Duration) []byte {
 // chooses some of them as -run does.
 func TestDrivers(t *testing.T) {
 	t.Parallel()
-	binary := filepath.Join(t.TempDir(), "guest.test")
-	compile(t, binary, "pirwatch/test/lab/guest", "amd64")
-	m := newMachine(t, map[string][]byte{"guest.test": read(t, binary), "machine.sh": read(t, "machine.sh"), "job.sh": []byte(`
+	m := newMachine(t, map[string][]byte{"job.sh": []byte(`
 . ./machine.sh
 export PIRWATCH_LAB_GUEST=1
 exec ./guest.test -test.v -test.timeout 20m -test.skip '^TestFeed$' -test.run '` + os.Getenv("PIRWATCH_LAB_RUN") + `'
@@ -99,11 +100,8 @@ exec ./guest.test -test.v -test.timeout 20m -test.skip '^TestFeed$' -test.run '`
 // daemon installs the package in the machine and lets it live there: sensor,
 // cameras, full disk, kill; then a power cut, and what was safe arrives.
 func daemon(t *testing.T, pkg []byte) {
-	binary := filepath.Join(t.TempDir(), "guest.test")
-	compile(t, binary, "pirwatch/test/lab/guest", "amd64")
-	m := newMachine(t, map[string][]byte{"guest.test": read(t, binary), "pirwatch.deb": pkg,
-		"machine.sh": read(t, "machine.sh"), "checks.sh": read(t, "checks.sh"), "job.sh": read(t, "daemon-job.sh")})
-	checks(t, m.boot(t, 20*time.Minute), 30)
+	m := newMachine(t, map[string][]byte{"pirwatch.deb": pkg, "checks.sh": read(t, "checks.sh"), "job.sh": read(t, "daemon-job.sh")})
+	checks(t, m.boot(t, 20*time.Minute), 40)
 	if _, err := os.Stat(filepath.Join(m.lab, "was-cut")); err != nil {
 		t.Fatalf("the power was not cut: %s", shown(m.lab, "journal1.log", "console.log"))
 	}
