@@ -96,7 +96,7 @@ func Defaults() Options {
 			Clutter:    1.5,
 			Crowd:      8,
 			Flat:       0.75,
-			Outline:    0.4,
+			Outline:    0.2,
 			Scene:      0.5,
 			Switch:     1.4,
 			Hold:       500 * time.Millisecond,

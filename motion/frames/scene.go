@@ -20,7 +20,7 @@ func (s *scene) judge(d *Detector, changed, dt float64) string {
 	lost, switched := d.light.lost, math.Log(f.Switch)
 	light := changed > f.Scene && s.changed < f.Scene/2 || d.light.step > switched && s.step < switched/2
 	moved := lost > f.Scene && s.lost < f.Scene/2
-	recent := min(1, dt/0.3)
+	recent := min(0.5, dt/0.3) // one look never forgets all
 	s.changed += (changed - s.changed) * recent
 	s.step += (d.light.step - s.step) * recent
 	s.lost += (lost - s.lost) * recent
@@ -121,7 +121,8 @@ func (m *model) keeps(i, j int) (kept, textured int) {
 }
 
 // jumps counts the neighbours of a cell between which the ratio of frame to
-// background jumps by half the limit: an object has an outline, light seldom.
+// background jumps by three quarters of the limit: an object has an outline, light
+// seldom. Of less the noise within a large shadow makes as many.
 func (m *model) jumps(i, x, y int) int {
 	n := 0
 	if x < m.w-1 && m.jump(i, i+1) {
@@ -142,5 +143,5 @@ func (m *model) jumps(i, x, y int) int {
 func (m *model) jump(i, j int) bool {
 	vi, vj := int32(m.v[i]), int32(m.v[j])
 	bi, bj := int32(m.base[i]), int32(m.base[j])
-	return abs(vi*bj-vj*bi) > int32(m.thr[i])/2*max(vi, vj, bi, bj, 1)
+	return abs(vi*bj-vj*bi) > int32(m.thr[i])*3/4*max(vi, vj, bi, bj, 1)
 }

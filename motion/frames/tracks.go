@@ -4,24 +4,28 @@ import "math"
 
 const (
 	maxTracks  = 24
-	crowdCells = 3   // size from which a thing counts in the crowd
-	crowdS     = 3   // seconds in which a crowd is forgotten to a third
-	crowdStep  = 0.3 // what each thing too many adds to the size asked for
-	cautionS   = 1.5 // seconds in which caution falls to a third
-	leap       = 0.5 // how far, in its own lengths, a thing gets in a tenth of a second
-	plain      = 4   // times the size needed from which a thing is beyond doubt
-	lingerS    = 2   // seconds after which a thing that stays where it is is restless
+	crowdCells = 3    // size from which a thing counts in the crowd
+	crowdS     = 3    // seconds in which a crowd is forgotten to a third
+	crowdStep  = 0.3  // what each thing too many adds to the size asked for
+	cautionS   = 1.5  // seconds in which caution falls to a third
+	leap       = 0.5  // how far, in its own lengths, a thing gets in a tenth of a second
+	turn       = 0.25 // how far, squared, from where it would be by its way, as a share of that
+	plain      = 4    // times the size needed from which a thing is beyond doubt
+	lingerS    = 2    // seconds after which a thing that stays where it is is restless
 )
 
 // track is something that was seen in one frame and looked for in the next.
 type track struct {
 	x0, y0, x1, y1 int
+	cx, cy         float64 // where it is
 	ox, oy         float64 // where it was first seen, or last known to get on
 	stay           float64 // seconds since it last got away from there
 	size           float64 // largest so far, cells
 	evidence       float64
 	seen           int
 	missed         float64 // seconds
+	vx, vy         float64 // cells a second, from the last look to this
+	moved          bool    // vx and vy are known
 	confirmed      bool
 	proven         bool // was confirmed once
 	matched        bool
@@ -74,7 +78,7 @@ func (t *tracker) follow(f *finder, m *model, fine *Fine, minCells, dt float64) 
 			continue
 		}
 		b.need = max(minCells*ask.crowd, fine.Clutter*t.clutter.at(m, b)) * ask.caution
-		tr := t.match(b, ask.step)
+		tr := t.match(b, ask.step, dt)
 		if tr == nil || !tr.take(b, &ask, dt) {
 			b.why = whyClutter
 			continue
@@ -106,6 +110,7 @@ func (t *tracker) count(f *finder, dt float64) float64 {
 // take adds the blob to the track. It is false if the blob is no larger than
 // what is restless there.
 func (tr *track) take(b *blob, ask *asked, dt float64) bool {
+	tr.note(b, dt)
 	tr.x0, tr.y0, tr.x1, tr.y1 = b.x0, b.y0, b.x1, b.y1
 	tr.size = max(tr.size, min(b.size, float64(b.moving)))
 	tr.seen++
@@ -135,6 +140,28 @@ func (tr *track) take(b *blob, ask *asked, dt float64) bool {
 	return true
 }
 
+// goesOn asks whether the blob, which does not touch the thing's last place, can
+// be the thing. That is known only from its way: a thing goes on as it went, and
+// what is elsewhere at each look is many things.
+func (tr *track) goesOn(b *blob, dt float64) bool {
+	if !tr.moved || tr.confirmed {
+		return true
+	}
+	span := tr.missed + dt
+	dx, dy := b.cx-tr.cx, b.cy-tr.cy
+	ex, ey := dx-tr.vx*span, dy-tr.vy*span
+	return ex*ex+ey*ey <= turn*(dx*dx+dy*dy)
+}
+
+// note keeps the blob's place and the way to it.
+func (tr *track) note(b *blob, dt float64) {
+	if tr.seen > 0 {
+		span := tr.missed + dt
+		tr.vx, tr.vy, tr.moved = (b.cx-tr.cx)/span, (b.cy-tr.cy)/span, true
+	}
+	tr.cx, tr.cy = b.cx, b.cy
+}
+
 // forget drops tracks that were not seen again; what came to nothing is clutter.
 func (t *tracker) forget(m *model, ask *asked, dt float64) {
 	kept := t.tracks[:0]
@@ -158,7 +185,7 @@ func (t *tracker) forget(m *model, ask *asked, dt float64) {
 }
 
 // match finds the track that comes nearest to continuing in b, or begins one.
-func (t *tracker) match(b *blob, step float64) *track {
+func (t *tracker) match(b *blob, step, dt float64) *track {
 	var found *track
 	bestD := 1 << 30
 	for i := range t.tracks {
@@ -168,7 +195,7 @@ func (t *tracker) match(b *blob, step float64) *track {
 		}
 		gap := max(tr.x0-b.x1, b.x0-tr.x1, tr.y0-b.y1, b.y0-tr.y1)
 		extent := float64(max(tr.x1-tr.x0, tr.y1-tr.y0, b.x1-b.x0, b.y1-b.y0) + 1)
-		if gap > 2+int(leap*extent*step) {
+		if gap > 2+int(leap*extent*step) || gap > 1 && !tr.goesOn(b, dt) {
 			continue
 		}
 		d := abs(int32(tr.x0+tr.x1-b.x0-b.x1)) + abs(int32(tr.y0+tr.y1-b.y0-b.y1))

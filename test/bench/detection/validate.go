@@ -38,7 +38,7 @@ var knobs = []knob{
 	{"caution", func(o *frames.Options, v float64) { o.Fine.Caution = v }, []float64{0, 0.5, 1, 1.5, 2.5}},
 	{"crowd", func(o *frames.Options, v float64) { o.Fine.Crowd = v }, []float64{6, 7, 8, 10, 14}},
 	{"flat", func(o *frames.Options, v float64) { o.Fine.Flat = v }, []float64{0.65, 0.7, 0.75, 0.8, 0.9}},
-	{"outline", func(o *frames.Options, v float64) { o.Fine.Outline = v }, []float64{0.2, 0.3, 0.4, 0.5, 0.6}},
+	{"outline", func(o *frames.Options, v float64) { o.Fine.Outline = v }, []float64{0.1, 0.15, 0.2, 0.25, 0.3}},
 	{"scene", func(o *frames.Options, v float64) { o.Fine.Scene = v }, []float64{0.35, 0.5, 0.65}},
 	{"switch", func(o *frames.Options, v float64) { o.Fine.Switch = v }, []float64{1.25, 1.4, 1.6}},
 }
