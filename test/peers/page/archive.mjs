@@ -10,11 +10,11 @@ scenario(async (open) => {
   const older = page.getByRole("button", { name: "Older events" });
   await until("the first events", async () => (await cards.count()) >= 40);
   for (;;) {
-    const before = await cards.count();
-    await until("the button, or its end", async () => (await older.isVisible()) || before >= all);
+    await until("the button, or the end", async () => (await older.isVisible()) || (await cards.count()) >= all);
     if (!(await older.isVisible())) break;
+    const before = await cards.count();
     await older.click();
-    await until("older events", async () => (await cards.count()) > before || !(await older.isVisible()));
+    await until("older events", async () => (await cards.count()) > before);
   }
   const links = await cards.locator("a").evaluateAll((l) => l.map((a) => a.hash));
   check(links.length === all && new Set(links).size === all, `${links.length} events, ${new Set(links).size} different, of ${all}`);
