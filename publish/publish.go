@@ -169,6 +169,7 @@ type Publisher struct {
 	fresh    bool          // a picture came: it may go before what is under way
 	began    bool          // an event, in this run
 	heard    chan struct{} // closed when the retained last_event has come; nil: it is not waited for
+	asked    int           // links on which it was asked for
 	retained string        // the event it is about
 	settled  bool          // what the broker has retained is known, and put right
 	supp     time.Time
@@ -320,7 +321,8 @@ func (p *Publisher) subscriptions() (filters map[string]byte, heard <-chan struc
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.o.Limits.Retain && !p.settled {
+	if p.o.Limits.Retain && !p.settled && !p.began && p.asked < maxAsked {
+		p.asked++
 		filters[p.topic("last_event")] = p.o.Limits.qos()
 		p.heard = make(chan struct{})
 		heard = p.heard

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -293,6 +294,37 @@ func TestRestore(t *testing.T) {
 			}
 			if n := len(b.on("image")); n != want || a.reads.Load() != reads {
 				t.Errorf("%s: %d covers after a reconnect, want %d", c.name, n, want)
+			}
+		})
+	}
+}
+
+// What the broker has retained is not asked for by a run that has an event of
+// its own, nor for ever: a link may die of the answer.
+func TestRetainedIsNotAskedForForEver(t *testing.T) {
+	for _, began := range []bool{false, true} {
+		bubble(t, func(t *testing.T) {
+			b := newBroker(t)
+			r := start(t, b, nil, func(o *Options) { (&album{}).options(o) })
+			asked, links := 0, 0
+			for range 30 {
+				for n := links; n == links; wait(time.Second) {
+					b.set(func() { links = len(b.links) })
+				}
+				b.set(func() {
+					if _, ok := b.subs["pirwatch/cam/last_event"]; ok {
+						asked++
+					}
+					clear(b.subs)
+				})
+				b.cut(io.ErrUnexpectedEOF)
+				if began {
+					r.Open(Event{ID: eventID(9), StartedAt: time.Now(), Trigger: "pir"})
+					began = false
+				}
+			}
+			if most := map[bool]int{false: maxAsked, true: 1}[r.began]; asked == 0 || asked > most {
+				t.Errorf("asked on %d links, want 1 to %d", asked, most)
 			}
 		})
 	}

@@ -9,6 +9,9 @@ const (
 	// retainedWithin is how long a broker may take to send what it has retained,
 	// once it has answered the subscription.
 	retainedWithin = 10 * time.Second
+	// maxAsked is on how many links it is asked for that: one that dies of so
+	// large a message would die for ever. What this run publishes needs no asking.
+	maxAsked = 8
 	// restoreFrom is how many of the archive's newest events are looked through
 	// for one with a summary.
 	restoreFrom = 20
