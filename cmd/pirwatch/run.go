@@ -116,7 +116,7 @@ func (r *runCommand) watch(ctx context.Context, config *configs.Config, hup <-ch
 		case <-calm.C:
 			crashes.Good()
 		case <-tidy.C:
-			tidy.Reset(30 * time.Second)
+			tidy.Reset(10 * time.Second)
 			if err := unmapProgram(); err != nil {
 				log.Debug("memory of the program's own pages is not given back", "error", err)
 			}
